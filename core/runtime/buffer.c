@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Device buffers and views of them.  A view is a sub-buffer: kernels get plain cl_mem arguments,
+ * and one launch over the parent covers every tensor of an arena. */
+#include "core/runtime/device.h"
+
+lehr_status lh_buffer_create(lehr_device *dev, size_t bytes, cl_mem *out)
+{
+    cl_int code = CL_SUCCESS;
+    *out = clCreateBuffer(dev->cl, CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL, &code);
+    if (code != CL_SUCCESS) *out = NULL;
+    return lh_cl_check(dev->ctx, code, "allocating %.1f MiB on '%s' (clCreateBuffer)",
+                       (double)bytes / 1048576.0, dev->info.name);
+}
+
+lehr_status lh_buffer_view(lehr_device *dev, cl_mem parent, size_t offset, size_t bytes,
+                           cl_mem *out)
+{
+    cl_int code = CL_SUCCESS;
+    cl_buffer_region region = {offset, bytes};
+    *out = clCreateSubBuffer(parent, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
+                             &code);
+    if (code != CL_SUCCESS) *out = NULL;
+    return lh_cl_check(dev->ctx, code, "viewing %zu bytes at %zu (clCreateSubBuffer)", bytes,
+                       offset);
+}
+
+void lh_buffer_free(cl_mem *buffer)
+{
+    if (!buffer || !*buffer) return;
+    clReleaseMemObject(*buffer);
+    *buffer = NULL;
+}
+
+lehr_status lh_buffer_read(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes, void *to)
+{
+    if (bytes == 0) return LEHR_OK;
+    cl_int code = clEnqueueReadBuffer(dev->queue, buffer, CL_TRUE, offset, bytes, to, 0, NULL, NULL);
+    return lh_cl_check(dev->ctx, code, "reading %zu bytes (clEnqueueReadBuffer)", bytes);
+}
+
+lehr_status lh_buffer_write(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes,
+                            const void *from)
+{
+    if (bytes == 0) return LEHR_OK;
+    cl_int code =
+        clEnqueueWriteBuffer(dev->queue, buffer, CL_TRUE, offset, bytes, from, 0, NULL, NULL);
+    return lh_cl_check(dev->ctx, code, "writing %zu bytes (clEnqueueWriteBuffer)", bytes);
+}
+
+lehr_status lh_buffer_read_async(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes,
+                                 void *to, cl_event *event)
+{
+    cl_int code =
+        clEnqueueReadBuffer(dev->queue, buffer, CL_FALSE, offset, bytes, to, 0, NULL, event);
+    return lh_cl_check(dev->ctx, code, "reading %zu bytes (clEnqueueReadBuffer)", bytes);
+}
+
+lehr_status lh_buffer_zero(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes)
+{
+    if (bytes == 0) return LEHR_OK;
+    const cl_float zero = 0;
+    const cl_uchar byte = 0;
+    bool words = offset % sizeof zero == 0 && bytes % sizeof zero == 0;
+    cl_int code = clEnqueueFillBuffer(dev->queue, buffer, words ? (const void *)&zero : &byte,
+                                      words ? sizeof zero : sizeof byte, offset, bytes, 0, NULL,
+                                      NULL);
+    return lh_cl_check(dev->ctx, code, "zeroing %zu bytes (clEnqueueFillBuffer)", bytes);
+}
+
+lehr_status lh_buffer_copy(lehr_device *dev, cl_mem from, size_t from_offset, cl_mem to,
+                           size_t to_offset, size_t bytes)
+{
+    if (bytes == 0) return LEHR_OK;
+    cl_int code =
+        clEnqueueCopyBuffer(dev->queue, from, to, from_offset, to_offset, bytes, 0, NULL, NULL);
+    return lh_cl_check(dev->ctx, code, "copying %zu bytes (clEnqueueCopyBuffer)", bytes);
+}

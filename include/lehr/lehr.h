@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The whole public API of lehr. */
+#ifndef LEHR_H
+#define LEHR_H
+
+#include <lehr/context.h>
+#include <lehr/data.h>
+#include <lehr/device.h>
+#include <lehr/model.h>
+#include <lehr/plugin.h>
+#include <lehr/schedule.h>
+#include <lehr/status.h>
+#include <lehr/study.h>
+#include <lehr/train.h>
+
+#endif

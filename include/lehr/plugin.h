@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lehr/plugin.h: the plugin ABI, version 1.  A learning-rate schedule or an optimizer is a shared
+ * object that includes this header only, links nothing but libm, and exports lehr_plugin_v1().
+ * Self-contained: no OpenCL, no other lehr header, nothing to link.  Rules: docs/plugin-abi.md. */
+#ifndef LEHR_PLUGIN_H
+#define LEHR_PLUGIN_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEHR_ABI_MAJOR 1
+#define LEHR_ABI_MINOR_LATEST 0
+#ifndef LEHR_ABI_MINOR            /* oldest by default: the binary then loads on every 1.x host */
+#define LEHR_ABI_MINOR 0
+#endif
+#if LEHR_ABI_MINOR > LEHR_ABI_MINOR_LATEST
+#error "LEHR_ABI_MINOR is newer than this header"
+#endif
+#define LEHR_ABI ((uint32_t)LEHR_ABI_MAJOR << 16 | (uint32_t)LEHR_ABI_MINOR)
+
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define LEHR_NX noexcept          /* a callback that may throw does not compile */
+#else
+#define LEHR_NX
+#endif
+#if defined(_WIN32)
+#define LEHR_EXPORT __declspec(dllexport)
+#else
+#define LEHR_EXPORT __attribute__((visibility("default")))
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status ------------------------------------------------------------------------------- */
+typedef int32_t lehr_status;
+enum {
+    LEHR_OK            =  0,
+    LEHR_E_PARAM       = -1,      /* a parameter or a combination of them is not acceptable */
+    LEHR_E_STATE       = -2,      /* saved state does not fit */
+    LEHR_E_MEMORY      = -3,
+    LEHR_E_DEVICE      = -4,      /* an OpenCL or BLAS call failed */
+    LEHR_E_UNSUPPORTED = -5,
+    LEHR_E_INTERNAL    = -6
+};
+enum { LEHR_LOG_DEBUG = 0, LEHR_LOG_INFO = 1, LEHR_LOG_WARN = 2 };
+
+/* ---- table of growable elements: stride lets the element type gain fields later ------------ */
+typedef struct lehr_span { const void *at; uint32_t count, stride; } lehr_span;
+
+/* C only (C++: name the array, then fill at/count/stride).  Use at file scope. */
+#define LEHR_LIST(T, ...) \
+    { (const T[]){__VA_ARGS__}, \
+      (uint32_t)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)), (uint32_t)sizeof(T) }
+
+#define LEHR_NAMES(...) \
+    { (const char *const[]){__VA_ARGS__}, \
+      (uint32_t)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)), \
+      (uint32_t)sizeof(char *) }
+
+/* ---- parameters: shown by --help, checked by the host, delivered as double[] in this order -- */
+enum { LEHR_REAL = 0, LEHR_INT = 1, LEHR_BOOL = 2, LEHR_CHOICE = 3,
+       LEHR_DURATION = 4 /* "10ep", "500st", "30%": the host hands it over in updates */ };
+enum {
+    LEHR_P_OPEN_MIN    = 1u << 0, /* min itself is not allowed */
+    LEHR_P_OPEN_MAX    = 1u << 1,
+    LEHR_P_SCHEDULABLE = 1u << 2, /* a schedule may drive it, e.g. momentum */
+    LEHR_P_LOG         = 1u << 3  /* hint for sweeps: spread logarithmically */
+};
+typedef struct lehr_param {
+    const char        *name;      /* [a-z][a-z0-9_]{0,30}; an OpenCL identifier in optimizers */
+    const char        *doc;       /* one line, UTF-8 */
+    double             def, min, max;             /* inclusive; min < max */
+    uint32_t           kind, flags;
+    const char *const *choices;   /* LEHR_CHOICE: NULL-terminated; the value is the index */
+} lehr_param;
+#define LEHR_REALP(NAME, DEF, MIN, MAX, DOC) { NAME, DOC, DEF, MIN, MAX, LEHR_REAL, 0, 0 }
+#define LEHR_INTP(NAME, DEF, MIN, MAX, DOC)  { NAME, DOC, DEF, MIN, MAX, LEHR_INT, 0, 0 }
+#define LEHR_BOOLP(NAME, DEF, DOC)           { NAME, DOC, DEF, 0, 1, LEHR_BOOL, 0, 0 }
+
+/* One host-side state variable.  The host allocates, zeroes to init, saves and restores it. */
+typedef struct lehr_var {
+    const char *name, *doc;
+    double      init;
+    uint32_t    flags, reserved;
+} lehr_var;
+enum { LEHR_VAR_OPTIONAL = 1u << 0 };  /* absent from an older checkpoint: use init */
+#define LEHR_VAR(NAME, INIT, DOC) { NAME, DOC, INIT, 0, 0 }
+
+/* ---- host services ------------------------------------------------------------------------- */
+typedef struct lehr_host lehr_host;
+struct lehr_host {
+    uint32_t    size, abi;
+    const char *version;          /* for messages; never branch on it */
+    void       *priv;
+    void        (*log)(const lehr_host *, uint32_t level, const char *utf8) LEHR_NX;
+    /* Keeps a copy of the message and returns code:  return h->fail(h, LEHR_E_PARAM, "..."); */
+    lehr_status (*fail)(const lehr_host *, lehr_status code, const char *utf8) LEHR_NX;
+    void       *(*alloc)(const lehr_host *, size_t bytes) LEHR_NX;  /* zeroed, 64-byte aligned */
+    void        (*release)(const lehr_host *, void *) LEHR_NX;      /* NULL allowed */
+    const void *(*ext)(const lehr_host *, const char *id) LEHR_NX;  /* NULL: not offered */
+};
+
+/* ---- schedules: host side, no device ------------------------------------------------------- */
+typedef struct lehr_progress {
+    uint32_t         size, flags;
+    const lehr_host *host;
+    void            *self;        /* from create(); NULL without one */
+    const double    *p;           /* parameters, in table order; durations already in updates */
+    double           base;        /* base value of what is scheduled, normally the base LR */
+    uint64_t         seed;        /* run seed; the only permitted source of randomness */
+    uint64_t         step;        /* updates already made: 0 before the first */
+    uint64_t         samples;     /* training samples already consumed */
+    double           epoch;       /* epochs already completed, with the fraction of the running one */
+    uint64_t         steps_per_epoch;   /* 0: not known */
+    uint64_t         total_steps;       /* 0: open-ended; see LEHR_S_NEEDS_TOTAL */
+} lehr_progress;
+
+typedef struct lehr_metric {
+    uint32_t    size;
+    int32_t     better;           /* +1: larger is better, -1: smaller is better */
+    const char *name;             /* "val.loss" */
+    double      value;            /* may be NaN or infinite */
+} lehr_metric;
+
+enum { LEHR_S_NEEDS_TOTAL = 1u << 16 };  /* refuse to run when total_steps is 0 */
+
+typedef struct lehr_schedule {
+    uint32_t    size, flags;
+    const char *name, *doc;
+    lehr_span   params;           /* lehr_param */
+    lehr_span   state;            /* lehr_var */
+    /* Pure: same arguments, same bits; must not change s.  Not finite or negative = error. */
+    double      (*value)(const lehr_progress *t, const double *s) LEHR_NX;
+    /* Optional, with metric.  Called once per new measurement; the only place s may change. */
+    lehr_status (*observe)(const lehr_progress *t, const lehr_metric *m, double *s) LEHR_NX;
+    const char *metric;           /* default for observe, overridable by metric=NAME */
+    lehr_status (*check)(const lehr_host *, const lehr_progress *t) LEHR_NX;   /* optional */
+    lehr_status (*create)(const lehr_host *, const double *p, void **self) LEHR_NX; /* optional */
+    void        (*destroy)(const lehr_host *, void *self) LEHR_NX;
+    const void *(*ext)(const char *id) LEHR_NX;                            /* optional */
+} lehr_schedule;
+
+/* ---- optimizers ------------------------------------------------------------------------------
+ * A pass is OpenCL C run once per weight, all tensors of a group in one launch.  In scope:
+ *   real                       the arithmetic type (float)
+ *   w                          the weight, read and write
+ *   g                          its gradient, after loss-scale, clipping and averaging
+ *   lr, every parameter, every scalar, every reduction of an earlier pass: const real
+ *   every slot                 read and write
+ * `break` ends this element early.  Not allowed: return, goto, preprocessor lines, barriers,
+ * atomics, work-item functions, address-space words, unbalanced brackets.  A parameter named
+ * weight_decay is zero for groups the user excluded (biases, batch norm). */
+enum { LEHR_SLOT_STATE = 0, LEHR_SLOT_SCRATCH = 1 };   /* scratch: not saved, lives one update */
+enum { LEHR_SLOT_FROM_WEIGHT = 1u << 16 };             /* flag: starts as a copy of the weight */
+typedef struct lehr_slot {
+    const char *name, *doc;
+    double      init;
+    uint32_t    kind, flags;
+} lehr_slot;
+#define LEHR_SLOT(NAME, DOC)    { NAME, DOC, 0, LEHR_SLOT_STATE, 0 }
+#define LEHR_SCRATCH(NAME, DOC) { NAME, DOC, 0, LEHR_SLOT_SCRATCH, 0 }
+
+enum { LEHR_SUM = 0, LEHR_MAX = 1 };
+enum { LEHR_PER_TENSOR = 0, LEHR_OVER_ALL = 1, LEHR_OVER_ALL_TO_HOST = 2 /* waits for device */ };
+typedef struct lehr_reduce {      /* evaluated after the pass body, fixed order of summation */
+    const char *name, *expr;
+    uint32_t    op, scope;
+} lehr_reduce;
+typedef struct lehr_pass {
+    const char *code;
+    lehr_span   reduces;          /* lehr_reduce */
+    uint32_t    flags, reserved;
+} lehr_pass;
+#define LEHR_PASS(CODE)            { CODE, { 0, 0, 0 }, 0, 0 }
+#define LEHR_PASS_R(CODE, REDUCES) { CODE, REDUCES, 0, 0 }
+
+typedef struct lehr_update {
+    uint32_t         size, pass;
+    const lehr_host *host;
+    void            *self;
+    const double    *p;           /* parameters of this group, schedules already applied */
+    double           lr;
+    double           loss;        /* of this step; NaN unless LEHR_O_NEEDS_LOSS (it waits) */
+    uint64_t         seed;
+    uint64_t         t;           /* number of this update, from 1 */
+    const double    *all;         /* OVER_ALL_TO_HOST results of earlier passes, in order */
+    uint32_t         all_count, group;
+} lehr_update;
+
+typedef struct lehr_optimizer {
+    uint32_t    size, flags;
+    const char *name, *doc;
+    lehr_span   params;           /* lehr_param */
+    lehr_span   slots;            /* lehr_slot */
+    lehr_span   state;            /* lehr_var */
+    lehr_span   scalars;          /* const char *: names filled by scalar() */
+    lehr_span   passes;           /* lehr_pass */
+    const char *enter_eval, *leave_eval;  /* code run when evaluation begins and ends, or NULL */
+    const char *preamble;         /* helper functions, names must begin with this name and _ */
+    /* Optional, once per pass, before scalar(): the only place s may change. */
+    lehr_status (*advance)(const lehr_update *u, double *s) LEHR_NX;
+    /* Required iff scalars is not empty.  Pure; once per group and pass; fills out[]. */
+    lehr_status (*scalar)(const lehr_update *u, const double *s, double *out) LEHR_NX;
+    lehr_status (*check)(const lehr_host *, const double *p) LEHR_NX;
+    lehr_status (*create)(const lehr_host *, const double *p, void **self) LEHR_NX;
+    void        (*destroy)(const lehr_host *, void *self) LEHR_NX;
+    const void *(*ext)(const char *id) LEHR_NX;
+} lehr_optimizer;
+
+/* ---- escape hatch: "lehr.custom/1" (plugin offers) and "lehr.device/1" (host offers) -------- */
+enum { LEHR_O_CUSTOM = 1u << 16,            /* flag: needs a host that knows lehr.custom/1 */
+       LEHR_O_NEEDS_LOSS = 1u << 17 };
+enum { LEHR_ROLE_OTHER = 0, LEHR_ROLE_CONV = 1, LEHR_ROLE_DENSE = 2, LEHR_ROLE_BIAS = 3,
+       LEHR_ROLE_NORM = 4 };
+typedef struct lehr_buf { void *mem; uint64_t offset; } lehr_buf;   /* offset in elements */
+typedef struct lehr_tensor {
+    uint32_t        size, role;
+    const char     *name;
+    uint64_t        count;
+    const uint64_t *dims;
+    uint32_t        ndim, slot_count;
+    lehr_buf        w, g;
+    const lehr_buf *slots;
+} lehr_tensor;
+typedef struct lehr_device_api {      /* everything is queued in order; nothing waits unless it says so */
+    uint32_t    size, flags;
+    lehr_status (*temp)(const lehr_host *, uint64_t count, lehr_buf *out) LEHR_NX;
+    lehr_status (*gemm)(const lehr_host *, uint32_t trans_a, uint32_t trans_b,     /* row-major */
+                        uint64_t m, uint64_t n, uint64_t k, double alpha, lehr_buf a, uint64_t lda,
+                        lehr_buf b, uint64_t ldb, double beta, lehr_buf c, uint64_t ldc) LEHR_NX;
+    /* Elementwise code over x0..x(n-1) (buffers) and a0..a(m-1) (scalars); same rules as a pass. */
+    lehr_status (*map)(const lehr_host *, const char *code, uint64_t count, const lehr_buf *x,
+                       uint32_t n, const double *a, uint32_t m) LEHR_NX;
+    lehr_status (*sumsq)(const lehr_host *, lehr_buf x, uint64_t count, lehr_buf out) LEHR_NX;
+    lehr_status (*read)(const lehr_host *, lehr_buf x, uint64_t count, float *to) LEHR_NX; /* waits */
+    /* cl_context, cl_device_id, cl_command_queue for plugins that include CL/cl.h themselves. */
+    lehr_status (*native)(const lehr_host *, void **context, void **device, void **queue) LEHR_NX;
+} lehr_device_api;
+typedef struct lehr_custom {
+    uint32_t    size, flags;
+    /* 1: step() updates this tensor; 0: it goes to the passes with all the others. */
+    uint32_t    (*claims)(const lehr_host *, const double *p, const lehr_tensor *) LEHR_NX;
+    lehr_status (*step)(const lehr_update *, const lehr_device_api *, const lehr_tensor *) LEHR_NX;
+} lehr_custom;
+
+/* "lehr.state/1", only for state that is not a few numbers.  rw moves up to n bytes, returns
+ * the number moved, 0 at the end, -1 on failure; short counts are normal, so loop. */
+typedef struct lehr_stream {
+    uint32_t size, flags;
+    void    *priv;
+    int64_t  (*rw)(const struct lehr_stream *, void *bytes, uint64_t n) LEHR_NX;
+} lehr_stream;
+typedef struct lehr_opaque {
+    uint32_t    size, version;
+    lehr_status (*save)(const lehr_host *, const void *self, const lehr_stream *) LEHR_NX;
+    lehr_status (*load)(const lehr_host *, void *self, const lehr_stream *, uint32_t version) LEHR_NX;
+} lehr_opaque;
+
+/* ---- the plugin ----------------------------------------------------------------------------- */
+typedef struct lehr_plugin {
+    uint32_t    size, abi;
+    const char *id;               /* globally unique: "org.example.lion" */
+    const char *version, *license, *url;          /* version required, others may be NULL */
+    const lehr_schedule  *const *schedules;       /* arrays of pointers: no stride question */
+    const lehr_optimizer *const *optimizers;
+    uint32_t    schedule_count, optimizer_count;
+    const void *(*ext)(const char *id) LEHR_NX;
+} lehr_plugin;
+
+/* The one exported symbol.  Must be pure: any thread, any number of times, same static result. */
+LEHR_EXPORT const lehr_plugin *lehr_plugin_v1(void);
+
+#define LEHR_SCHEDULE_PLUGIN(ID, VERSION, DESC) \
+    LEHR_EXPORT const lehr_plugin *lehr_plugin_v1(void) { \
+        static const lehr_schedule *const list[] = { &(DESC) }; \
+        static const lehr_plugin self = { (uint32_t)sizeof self, LEHR_ABI, ID, VERSION, 0, 0, \
+                                          list, 0, 1, 0, 0 }; \
+        return &self; }
+#define LEHR_OPTIMIZER_PLUGIN(ID, VERSION, DESC) \
+    LEHR_EXPORT const lehr_plugin *lehr_plugin_v1(void) { \
+        static const lehr_optimizer *const list[] = { &(DESC) }; \
+        static const lehr_plugin self = { (uint32_t)sizeof self, LEHR_ABI, ID, VERSION, 0, 0, \
+                                          0, list, 0, 1, 0 }; \
+        return &self; }
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Host side of plugins: the registry of schedules and optimizers, and schedulers (a parsed schedule
+ * expression with its budget).  No device is needed for anything in this header. */
+#ifndef LEHR_SCHEDULE_H
+#define LEHR_SCHEDULE_H
+
+#include <lehr/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The plugins that are loaded; the descriptors (lehr_schedule, lehr_optimizer) are plugin.h's. */
+typedef struct lehr_registry lehr_registry;
+
+typedef struct lehr_registry_params {
+    const char *const *files; /* plugin files named by the user, loaded at once */
+    uint32_t file_count;
+    const char *directory;    /* the built-in plugins; NULL: the installed (or build tree's) one */
+    uint32_t no_plugins;      /* 1: only the built-in directory, no files, no search path */
+} lehr_registry_params;
+
+/* Errors: LEHR_E_PLUGIN (which file, which field, what to do). */
+lehr_status lehr_registry_create(lehr_context *ctx, const lehr_registry_params *params,
+                                 lehr_registry **out);
+void lehr_registry_destroy(lehr_registry **registry);
+
+typedef struct lehr_plugin_info {
+    const char *id, *version, *path, *sha256;
+    uint32_t schedule_count, optimizer_count;
+} lehr_plugin_info;
+uint32_t lehr_registry_plugin_count(const lehr_registry *registry);
+void lehr_registry_plugin(const lehr_registry *registry, uint32_t i, lehr_plugin_info *out);
+/* Descriptor number i, NULL past the end; and by name (loading it from the search path), or an error
+ * that lists what exists. */
+const lehr_schedule *lehr_registry_schedule(const lehr_registry *registry, uint32_t i);
+const lehr_optimizer *lehr_registry_optimizer(const lehr_registry *registry, uint32_t i);
+lehr_status lehr_registry_find_schedule(lehr_registry *registry, const char *name,
+                                        const lehr_schedule **out);
+lehr_status lehr_registry_find_optimizer(lehr_registry *registry, const char *name,
+                                         const lehr_optimizer **out);
+
+/* What durations and fractions of a schedule are measured against. */
+typedef struct lehr_budget {
+    double base;               /* the base learning rate, > 0 */
+    uint64_t steps_per_epoch;  /* updates in one epoch; 0: not known */
+    uint64_t total_steps;      /* updates of the whole run; 0: open-ended */
+    uint64_t samples_per_step; /* batch x accumulation; 0: not known */
+    uint64_t seed;
+} lehr_budget;
+
+typedef struct lehr_scheduler lehr_scheduler;
+
+/* Parses "warmup(5ep) * cosine(end=0)" and resolves every duration.  Errors: LEHR_E_USAGE (syntax with
+ * column, unknown names with the list), LEHR_E_PARAM (range, missing unit, beyond the budget). */
+lehr_status lehr_scheduler_create(lehr_context *ctx, lehr_registry *registry, const char *text,
+                                  const lehr_budget *budget, lehr_scheduler **out);
+void lehr_scheduler_destroy(lehr_scheduler **scheduler);
+/* The value for update step (0-based): pure, any step in any order.  Errors: LEHR_E_PARAM when it is not
+ * finite or negative (names schedule, step and parameters). */
+lehr_status lehr_scheduler_value(lehr_scheduler *scheduler, uint64_t step, double *out);
+/* Hands a measurement ("val.loss", better = -1) to metric-driven parts; made after step updates. */
+lehr_status lehr_scheduler_observe(lehr_scheduler *scheduler, uint64_t step, const char *metric,
+                                   int32_t better, double value);
+/* The spec with every duration resolved to updates, for run.json and messages. */
+const char *lehr_scheduler_text(const lehr_scheduler *scheduler);
+/* All state numbers of the metric-driven parts, in a fixed order; 0 for pure schedules. */
+uint32_t lehr_scheduler_state_count(const lehr_scheduler *scheduler);
+void lehr_scheduler_get_state(const lehr_scheduler *scheduler, double *out);
+void lehr_scheduler_set_state(lehr_scheduler *scheduler, const double *in);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Two-dimensional convolution (cross-correlation, as all frameworks do).
+ *   y[n][p][q][k] = act( bias[k] + sum_{c,r,s} x[n][p*stride_h - pad_top + r][q*stride_w - pad_left + s][c]
+ *                                          * w[k][c][r][s] )
+ *   dx = gather of dy with w;   dw[k][c][r][s] = sum_{n,p,q} dy * x;   dbias[k] = sum_{n,p,q} dy
+ * x NHWC [n][h][w][c], y NHWC [n][p][q][k], w logical [k][c][r][s].  The backward passes take dy of the
+ * convolution itself (the activation's backward has been applied). */
+#ifndef LH_CONV_H
+#define LH_CONV_H
+
+#include "kernels/activation/activation.h"
+
+typedef struct lh_conv_problem {
+    int n, c, h, w;     /* input */
+    int k, r, s;        /* filters, filter height, filter width */
+    int stride_h, stride_w;
+    int pad_top, pad_left, pad_bottom, pad_right;
+    int p, q;           /* output height and width; lh_conv_output fills them */
+    bool bias;
+    lh_activation act;  /* forward only: LH_ACT_NONE or LH_ACT_RELU, fused */
+} lh_conv_problem;
+
+enum { LH_CONVF_X, LH_CONVF_W, LH_CONVF_BIAS, LH_CONVF_Y };
+enum { LH_CONVD_DY, LH_CONVD_W, LH_CONVD_DX };
+enum { LH_CONVW_X, LH_CONVW_DY, LH_CONVW_DW, LH_CONVW_DBIAS };
+
+extern const lh_op lh_conv_forward, lh_conv_backward_data, lh_conv_backward_filter;
+
+/* p and q from the other fields; false when the filter does not fit. */
+bool lh_conv_output(lh_conv_problem *problem);
+
+#endif

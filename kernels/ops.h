@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The list of all ops: one word each.  Defined in kernels/<op>/<op>.c. */
+#ifndef LH_OPS_H
+#define LH_OPS_H
+
+#define LH_OPS(X)                                                                                  \
+    X(lh_activation_forward)                                                                       \
+    X(lh_activation_backward)
+
+#endif

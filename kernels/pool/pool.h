@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Pooling over NHWC.
+ *   max: y = max over the window (padding never wins; the first maximum in row order gets the gradient)
+ *   avg: y = mean over the window, padding counted as zero (divisor r * s, as PyTorch's default)
+ *   global average: r = h, s = w, no padding: y[n][c]
+ * backward: dx is written whole (zeros where no gradient arrives). */
+#ifndef LH_POOL_H
+#define LH_POOL_H
+
+#include "kernels/op.h"
+
+typedef enum lh_pool_kind { LH_POOL_MAX, LH_POOL_AVG } lh_pool_kind;
+
+typedef struct lh_pool_problem {
+    int n, c, h, w;
+    lh_pool_kind kind;
+    int r, s, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
+    int p, q; /* output; lh_pool_output fills them (floor) */
+} lh_pool_problem;
+
+enum { LH_POOLF_X, LH_POOLF_Y };
+enum { LH_POOLB_X, LH_POOLB_DY, LH_POOLB_DX };
+
+extern const lh_op lh_pool_forward, lh_pool_backward;
+bool lh_pool_output(lh_pool_problem *problem);
+
+#endif

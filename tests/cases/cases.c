@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The list of case lists, and the default fill. */
+#include "tests/cases/cases.h"
+
+#include <string.h>
+
+#include "core/base/philox.h"
+
+/* One word per op that has cases. */
+#define CASE_LISTS(X)                                                                              \
+    X(lh_cases_activation_forward)                                                                 \
+    X(lh_cases_activation_backward)
+
+#define DECLARE(symbol) extern const lh_case_list symbol;
+CASE_LISTS(DECLARE)
+#define ADDRESS(symbol) &symbol,
+const lh_case_list *const lh_case_lists[] = {CASE_LISTS(ADDRESS)};
+const size_t lh_case_list_count = LH_COUNT(lh_case_lists);
+
+void lh_case_uniform(uint64_t seed, double *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        lh_philox r = lh_philox_draw(seed, i, LH_STREAM_USER, 0);
+        out[i] = 2.0 * lh_uniform(r.v[0]) - 1.0;
+    }
+}
+
+bool lh_case_row(const void *rows, size_t count, size_t size, size_t i, void *out)
+{
+    if (i >= count) return false;
+    memcpy(out, (const char *)rows + i * size, size);
+    return true;
+}
