@@ -66,6 +66,8 @@ typedef struct lh_variant {
     lehr_status (*prepare)(lh_exec *exec);
     /* Sets arguments and enqueues. */
     lehr_status (*run)(lh_exec *exec, const lh_args *args);
+    /* 0: the op's; else this variant's own (a fast algorithm that rounds more, e.g. Winograd). */
+    double tolerance;
 } lh_variant;
 
 typedef struct lh_op {

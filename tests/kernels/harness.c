@@ -115,7 +115,7 @@ static bool run_once(trial *t, lh_exec *exec, int byte, bool again)
 
 static bool fail_at(const char *name, const char *what) { snprintf(report, sizeof report, "operand '%s': %s", name, what); return false; }
 
-static bool compare(const trial *t, unsigned i)
+static bool compare(const trial *t, const lh_variant *variant, unsigned i)
 {
     const lh_op *op = t->list->op;
     const lh_operand *what = &op->operands[i];
@@ -144,6 +144,7 @@ static bool compare(const trial *t, unsigned i)
         }
     }
     double tolerance = op->tolerance > 0 ? op->tolerance : 1e-5;
+    if (variant->tolerance > 0) tolerance = variant->tolerance;
     if (worst <= tolerance * (scale > 0 ? scale : 1)) return true;
     snprintf(report, sizeof report,
              "operand '%s'[%zu of %zu]: got %.9g, want %.9g; error %.3g of max %.3g exceeds %.1e",
@@ -165,7 +166,7 @@ static bool check_variant(trial *t, const lh_variant *variant)
     if (exec->workspace)
         ok = lh_buffer_create(t->dev, exec->workspace + GUARD, &t->args.workspace) == LEHR_OK;
     ok = ok && run_once(t, exec, 0xFF, false) && run_once(t, exec, 0x3B, true);
-    for (unsigned i = 0; i < op->operand_count && ok; i++) ok = compare(t, i);
+    for (unsigned i = 0; i < op->operand_count && ok; i++) ok = compare(t, variant, i);
     lh_buffer_free(&t->args.workspace);
     lh_exec_destroy(&exec);
     return ok;
