@@ -6,6 +6,10 @@
 
 #define LH_OPS(X)                                                                                  \
     X(lh_activation_forward)                                                                       \
-    X(lh_activation_backward)
+    X(lh_activation_backward)                                                                      \
+    X(lh_gemm)                                                                                     \
+    X(lh_dense_forward)                                                                            \
+    X(lh_dense_backward_data)                                                                      \
+    X(lh_dense_backward_filter)
 
 #endif

@@ -10,7 +10,11 @@
 /* One word per op that has cases. */
 #define CASE_LISTS(X)                                                                              \
     X(lh_cases_activation_forward)                                                                 \
-    X(lh_cases_activation_backward)
+    X(lh_cases_activation_backward)                                                                \
+    X(lh_cases_gemm)                                                                               \
+    X(lh_cases_dense_forward)                                                                      \
+    X(lh_cases_dense_backward_data)                                                                \
+    X(lh_cases_dense_backward_filter)
 
 #define DECLARE(symbol) extern const lh_case_list symbol;
 CASE_LISTS(DECLARE)

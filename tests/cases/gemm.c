@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Cases of kernels/gemm: all transposes, tails in every dimension, one alpha/beta per case. */
+#include "tests/cases/cases.h"
+
+#include <math.h>
+
+#include "kernels/gemm/gemm.h"
+
+static bool problem(int level, size_t i, void *out)
+{
+    static const struct {
+        int m, n, k;
+    } quick[] = {{1, 1, 1},   {3, 70, 5},    {8, 32, 16},   {13, 33, 300}, {64, 64, 64},
+                 {65, 31, 7}, {150, 97, 20}, {140, 40, 270}};
+    static const lh_gemm_problem bench[] = {{512, 512, 512, false, false},
+                                            {1024, 1024, 1024, false, false},
+                                            {2048, 2048, 2048, false, false},
+                                            {128, 1024, 512, false, true},
+                                            {128, 512, 2304, false, true},
+                                            {512, 2304, 128, true, false}};
+    if (level == 2) return lh_case_row(bench, LH_COUNT(bench), sizeof *bench, i, out);
+    lh_gemm_problem *p = out;
+    if (level == 1) { /* the sweep: every m, n, k of a small grid around the tile sizes */
+        static const int sizes[] = {1, 2, 7, 8, 9, 31, 33, 64, 129};
+        size_t s = LH_COUNT(sizes);
+        if (i >= 4 * s * s * s) return false;
+        *p = (lh_gemm_problem){sizes[i / 4 % s], sizes[i / 4 / s % s], sizes[i / 4 / s / s],
+                               i & 1, (i & 2) != 0};
+        return true;
+    }
+    if (i >= 4 * LH_COUNT(quick)) return false;
+    *p = (lh_gemm_problem){quick[i / 4].m, quick[i / 4].n, quick[i / 4].k, i & 1, (i & 2) != 0};
+    return true;
+}
+
+/* Every second sum of sizes keeps C (beta != 0). */
+static bool keeps_c(const lh_gemm_problem *p) { return (p->m + p->n + p->k) % 2 == 0; }
+
+static void fill(const void *p, unsigned operand, uint64_t seed, void *out, size_t count)
+{
+    double *x = out;
+    lh_case_uniform(seed, x, count);
+    if (operand == LH_GEMM_C && !keeps_c(p)) /* beta = 0 must not read C: poison shows it */
+        for (size_t i = 0; i < count; i++) x[i] = NAN;
+}
+
+static void scalars(const void *problem, lh_host_args *args)
+{
+    bool keep = keeps_c(problem);
+    args->scalar[0] = keep ? 0.75 : 1;
+    args->scalar[1] = keep ? -0.5 : 0;
+}
+
+const lh_case_list lh_cases_gemm = {&lh_gemm, problem, fill, scalars};
