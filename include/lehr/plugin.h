@@ -59,24 +59,56 @@ typedef struct lehr_span { const void *at; uint32_t count, stride; } lehr_span;
       (uint32_t)sizeof(char *) }
 
 /* ---- parameters: shown by --help, checked by the host, delivered as double[] in this order -- */
-enum { LEHR_REAL = 0, LEHR_INT = 1, LEHR_BOOL = 2, LEHR_CHOICE = 3,
-       LEHR_DURATION = 4 /* "10ep", "500st", "30%": the host hands it over in updates */ };
+enum {
+    LEHR_REAL     = 0,
+    LEHR_INT      = 1,
+    LEHR_BOOL     = 2,            /* typed as 0, 1, no, yes */
+    LEHR_CHOICE   = 3,            /* typed as a word of choices; the value is its index */
+    LEHR_DURATION = 4,            /* typed with its unit: "10ep", "500st", "30%", "64000samples";
+                                     the value is in updates, a whole number */
+    LEHR_VALUE    = 5             /* a value of what is scheduled: "1e-5" or "1%" of the base; the
+                                     value is absolute */
+};
 enum {
     LEHR_P_OPEN_MIN    = 1u << 0, /* min itself is not allowed */
     LEHR_P_OPEN_MAX    = 1u << 1,
     LEHR_P_SCHEDULABLE = 1u << 2, /* a schedule may drive it, e.g. momentum */
-    LEHR_P_LOG         = 1u << 3  /* hint for sweeps: spread logarithmically */
+    LEHR_P_LOG         = 1u << 3, /* hint for sweeps: spread logarithmically */
+    LEHR_P_PHASE       = 1u << 4, /* a duration that must fit in the run: longer ones are refused */
+    LEHR_P_LIST        = 1u << 16, /* schedules: a list of its kind, "[10ep, 20ep]"; the number in
+                                      double[] is its length, its members are in lists[] */
+    LEHR_P_REQUIRED    = 1u << 17 /* has no default */
 };
 typedef struct lehr_param {
     const char        *name;      /* [a-z][a-z0-9_]{0,30}; an OpenCL identifier in optimizers */
     const char        *doc;       /* one line, UTF-8 */
     double             def, min, max;             /* inclusive; min < max */
     uint32_t           kind, flags;
-    const char *const *choices;   /* LEHR_CHOICE: NULL-terminated; the value is the index */
+    const char *const *choices;   /* LEHR_CHOICE: NULL-terminated */
+    const char        *text;      /* default as a user would type it ("1ep", "100%"); NULL: def */
 } lehr_param;
-#define LEHR_REALP(NAME, DEF, MIN, MAX, DOC) { NAME, DOC, DEF, MIN, MAX, LEHR_REAL, 0, 0 }
-#define LEHR_INTP(NAME, DEF, MIN, MAX, DOC)  { NAME, DOC, DEF, MIN, MAX, LEHR_INT, 0, 0 }
-#define LEHR_BOOLP(NAME, DEF, DOC)           { NAME, DOC, DEF, 0, 1, LEHR_BOOL, 0, 0 }
+#define LEHR_ANY 1e300            /* as a bound: none */
+#define LEHR_REALP(NAME, DEF, MIN, MAX, DOC) { NAME, DOC, DEF, MIN, MAX, LEHR_REAL, 0, 0, 0 }
+#define LEHR_INTP(NAME, DEF, MIN, MAX, DOC)  { NAME, DOC, DEF, MIN, MAX, LEHR_INT, 0, 0, 0 }
+#define LEHR_BOOLP(NAME, DEF, DOC)           { NAME, DOC, DEF, 0, 1, LEHR_BOOL, 0, 0, 0 }
+#define LEHR_CHOICEP(NAME, DEF, CHOICES, DOC) \
+    { NAME, DOC, DEF, 0, LEHR_ANY, LEHR_CHOICE, 0, CHOICES, 0 }
+/* TEXT 0: the user must give it (add LEHR_P_REQUIRED to FLAGS). */
+#define LEHR_DURATIONP(NAME, TEXT, FLAGS, DOC) \
+    { NAME, DOC, 0, 0, LEHR_ANY, LEHR_DURATION, LEHR_P_OPEN_MIN | (FLAGS), 0, TEXT }
+#define LEHR_VALUEP(NAME, TEXT, DOC)         { NAME, DOC, 0, 0, LEHR_ANY, LEHR_VALUE, 0, 0, TEXT }
+
+/* The members of a LEHR_P_LIST parameter. */
+typedef struct lehr_values { const double *at; uint32_t count, reserved; } lehr_values;
+
+/* A named set of values, "keras3:adam": other people's defaults under their name.  values is what a
+ * user would type between the brackets; in optimizers it may begin with lr=, the learning rate that
+ * belongs to them. */
+typedef struct lehr_preset {
+    const char *prefix;           /* [a-z][a-z0-9_]{0,30}: "keras3" */
+    const char *values;           /* "lr=0.001, eps=1e-7" */
+    const char *source;           /* where they are from, for people */
+} lehr_preset;
 
 /* One host-side state variable.  The host allocates, zeroes to init, saves and restores it. */
 typedef struct lehr_var {
@@ -107,6 +139,7 @@ typedef struct lehr_progress {
     const lehr_host *host;
     void            *self;        /* from create(); NULL without one */
     const double    *p;           /* parameters, in table order; durations already in updates */
+    const lehr_values *lists;     /* by parameter, in table order; empty where it is no list */
     double           base;        /* base value of what is scheduled, normally the base LR */
     uint64_t         seed;        /* run seed; the only permitted source of randomness */
     uint64_t         step;        /* updates already made: 0 before the first */
@@ -136,9 +169,10 @@ typedef struct lehr_schedule {
     lehr_status (*observe)(const lehr_progress *t, const lehr_metric *m, double *s) LEHR_NX;
     const char *metric;           /* default for observe, overridable by metric=NAME */
     lehr_status (*check)(const lehr_host *, const lehr_progress *t) LEHR_NX;   /* optional */
-    lehr_status (*create)(const lehr_host *, const double *p, void **self) LEHR_NX; /* optional */
-    void        (*destroy)(const lehr_host *, void *self) LEHR_NX;
+    lehr_status (*create)(const lehr_host *, const lehr_progress *t, void **self) LEHR_NX;
+    void        (*destroy)(const lehr_host *, void *self) LEHR_NX;  /* with create, both optional */
     const void *(*ext)(const char *id) LEHR_NX;                            /* optional */
+    lehr_span   presets;          /* lehr_preset */
 } lehr_schedule;
 
 /* ---- optimizers ------------------------------------------------------------------------------
@@ -149,17 +183,23 @@ typedef struct lehr_schedule {
  *   lr, every parameter, every scalar, every reduction of an earlier pass: const real
  *   every slot                 read and write
  * `break` ends this element early.  Not allowed: return, goto, preprocessor lines, barriers,
- * atomics, work-item functions, address-space words, unbalanced brackets.  A parameter named
- * weight_decay is zero for groups the user excluded (biases, batch norm). */
+ * atomics, work-item functions, address-space words, unbalanced brackets, names that begin with lh_.
+ * Parameters of kind BOOL and CHOICE are constants of the compiled rule, so a branch on one costs
+ * nothing; all others are kernel arguments and may change at every update without a compilation.
+ * A parameter named weight_decay is zero for groups the user excluded (biases, batch norm). */
 enum { LEHR_SLOT_STATE = 0, LEHR_SLOT_SCRATCH = 1 };   /* scratch: not saved, lives one update */
 enum { LEHR_SLOT_FROM_WEIGHT = 1u << 16 };             /* flag: starts as a copy of the weight */
 typedef struct lehr_slot {
     const char *name, *doc;
     double      init;
     uint32_t    kind, flags;
+    const char *when;             /* a parameter: where it is 0 the slot takes no memory, and the pass
+                                     sees a variable that starts at init each time; NULL: always */
+    const char *init_from;        /* a parameter whose value is used instead of init, or NULL */
 } lehr_slot;
-#define LEHR_SLOT(NAME, DOC)    { NAME, DOC, 0, LEHR_SLOT_STATE, 0 }
-#define LEHR_SCRATCH(NAME, DOC) { NAME, DOC, 0, LEHR_SLOT_SCRATCH, 0 }
+#define LEHR_SLOT(NAME, DOC)            { NAME, DOC, 0, LEHR_SLOT_STATE, 0, 0, 0 }
+#define LEHR_SLOT_WHEN(NAME, WHEN, DOC) { NAME, DOC, 0, LEHR_SLOT_STATE, 0, WHEN, 0 }
+#define LEHR_SCRATCH(NAME, DOC)         { NAME, DOC, 0, LEHR_SLOT_SCRATCH, 0, 0, 0 }
 
 enum { LEHR_SUM = 0, LEHR_MAX = 1 };
 enum { LEHR_PER_TENSOR = 0, LEHR_OVER_ALL = 1, LEHR_OVER_ALL_TO_HOST = 2 /* waits for device */ };
@@ -206,6 +246,8 @@ typedef struct lehr_optimizer {
     lehr_status (*create)(const lehr_host *, const double *p, void **self) LEHR_NX;
     void        (*destroy)(const lehr_host *, void *self) LEHR_NX;
     const void *(*ext)(const char *id) LEHR_NX;
+    lehr_span   presets;          /* lehr_preset */
+    double      lr;               /* used when the user gives none; 0: the user must */
 } lehr_optimizer;
 
 /* ---- escape hatch: "lehr.custom/1" (plugin offers) and "lehr.device/1" (host offers) -------- */

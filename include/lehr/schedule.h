@@ -17,7 +17,8 @@ typedef struct lehr_registry lehr_registry;
 typedef struct lehr_registry_params {
     const char *const *files; /* plugin files named by the user, loaded at once */
     uint32_t file_count;
-    const char *directory;    /* the built-in plugins; NULL: the installed (or build tree's) one */
+    const char *directory;    /* the built-in plugins; NULL: LEHR_PLUGIN_DIR of the environment, else
+                                 the installed (or build tree's) one */
     uint32_t no_plugins;      /* 1: only the built-in directory, no files, no search path */
 } lehr_registry_params;
 
@@ -41,10 +42,16 @@ lehr_status lehr_registry_find_schedule(lehr_registry *registry, const char *nam
 lehr_status lehr_registry_find_optimizer(lehr_registry *registry, const char *name,
                                          const lehr_optimizer **out);
 
+/* Checks "adam(beta1=0.95)" or "keras3:adam" without a device: text (may be NULL) receives it with every
+ * value written out (free it with free()), lr the learning rate that belongs to the rule or preset, 0 when
+ * it has none.  Errors: LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_PLUGIN. */
+lehr_status lehr_optimizer_resolve(lehr_context *ctx, lehr_registry *registry, const char *spec,
+                                   char **text, double *lr);
+
 /* What durations and fractions of a schedule are measured against. */
 typedef struct lehr_budget {
     double base;               /* the base learning rate, > 0 */
-    uint64_t steps_per_epoch;  /* updates in one epoch; 0: not known */
+    uint64_t steps_per_epoch;  /* updates in one epoch; 0: not known (durations in ep are refused) */
     uint64_t total_steps;      /* updates of the whole run; 0: open-ended */
     uint64_t samples_per_step; /* batch x accumulation; 0: not known */
     uint64_t seed;
@@ -63,6 +70,8 @@ lehr_status lehr_scheduler_value(lehr_scheduler *scheduler, uint64_t step, doubl
 /* Hands a measurement ("val.loss", better = -1) to metric-driven parts; made after step updates. */
 lehr_status lehr_scheduler_observe(lehr_scheduler *scheduler, uint64_t step, const char *metric,
                                    int32_t better, double value);
+/* Metric number i that a metric-driven part waits for ("val.loss"), NULL past the end. */
+const char *lehr_scheduler_metric(const lehr_scheduler *scheduler, uint32_t i);
 /* The spec with every duration resolved to updates, for run.json and messages. */
 const char *lehr_scheduler_text(const lehr_scheduler *scheduler);
 /* All state numbers of the metric-driven parts, in a fixed order; 0 for pure schedules. */
