@@ -10,6 +10,9 @@
     X(lh_gemm)                                                                                     \
     X(lh_dense_forward)                                                                            \
     X(lh_dense_backward_data)                                                                      \
-    X(lh_dense_backward_filter)
+    X(lh_dense_backward_filter)                                                                    \
+    X(lh_conv_forward)                                                                             \
+    X(lh_conv_backward_data)                                                                       \
+    X(lh_conv_backward_filter)
 
 #endif

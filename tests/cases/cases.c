@@ -14,7 +14,10 @@
     X(lh_cases_gemm)                                                                               \
     X(lh_cases_dense_forward)                                                                      \
     X(lh_cases_dense_backward_data)                                                                \
-    X(lh_cases_dense_backward_filter)
+    X(lh_cases_dense_backward_filter)                                                              \
+    X(lh_cases_conv_forward)                                                                       \
+    X(lh_cases_conv_backward_data)                                                                 \
+    X(lh_cases_conv_backward_filter)
 
 #define DECLARE(symbol) extern const lh_case_list symbol;
 CASE_LISTS(DECLARE)

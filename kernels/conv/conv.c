@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Convolution ops: what a problem means (counts, validity, flops) and the ordered tables of
+ * variants, most specific first.  The rows themselves live beside their kernels (variants.h). */
+#include "kernels/conv/variants.h"
+
+#include <stdio.h>
+
+bool lh_conv_output(lh_conv_problem *p)
+{
+    if (p->stride_h < 1 || p->stride_w < 1) return false;
+    int spare_h = p->h + p->pad_top + p->pad_bottom - p->r;
+    int spare_w = p->w + p->pad_left + p->pad_right - p->s;
+    if (spare_h < 0 || spare_w < 0) return false;
+    p->p = spare_h / p->stride_h + 1;
+    p->q = spare_w / p->stride_w + 1;
+    return true;
+}
+
+size_t lh_conv_x_count(const lh_conv_problem *p, int n)
+{
+    return (size_t)n * (size_t)p->h * (size_t)p->w * (size_t)p->c;
+}
+
+size_t lh_conv_y_count(const lh_conv_problem *p, int n)
+{
+    return (size_t)n * (size_t)p->p * (size_t)p->q * (size_t)p->k;
+}
+
+size_t lh_conv_w_count(const lh_conv_problem *p)
+{
+    return (size_t)p->k * (size_t)p->c * (size_t)p->r * (size_t)p->s;
+}
+
+static size_t count_forward(const void *problem, unsigned operand, int n)
+{
+    const lh_conv_problem *p = problem;
+    switch (operand) {
+    case LH_CONVF_X: return lh_conv_x_count(p, n);
+    case LH_CONVF_W: return lh_conv_w_count(p);
+    case LH_CONVF_BIAS: return p->bias ? (size_t)p->k : 0;
+    default: return lh_conv_y_count(p, n);
+    }
+}
+
+static size_t count_data(const void *problem, unsigned operand, int n)
+{
+    const lh_conv_problem *p = problem;
+    switch (operand) {
+    case LH_CONVD_DY: return lh_conv_y_count(p, n);
+    case LH_CONVD_W: return lh_conv_w_count(p);
+    default: return lh_conv_x_count(p, n);
+    }
+}
+
+static size_t count_filter(const void *problem, unsigned operand, int n)
+{
+    const lh_conv_problem *p = problem;
+    switch (operand) {
+    case LH_CONVW_X: return lh_conv_x_count(p, n);
+    case LH_CONVW_DY: return lh_conv_y_count(p, n);
+    case LH_CONVW_DW: return lh_conv_w_count(p);
+    default: return p->bias ? (size_t)p->k : 0;
+    }
+}
+
+static int batch(const void *problem) { return ((const lh_conv_problem *)problem)->n; }
+
+static const char *invalid(const void *problem)
+{
+    const lh_conv_problem *p = problem;
+    lh_conv_problem want = *p;
+    if (p->n < 1 || p->c < 1 || p->h < 1 || p->w < 1) return "empty input";
+    if (p->k < 1 || p->r < 1 || p->s < 1) return "empty filter";
+    if (p->stride_h < 1 || p->stride_w < 1) return "the stride must be at least 1";
+    if (p->pad_top < 0 || p->pad_left < 0 || p->pad_bottom < 0 || p->pad_right < 0)
+        return "negative padding";
+    if (!lh_conv_output(&want)) return "the filter does not fit into the padded input";
+    if (want.p != p->p || want.q != p->q) return "p and q do not follow from the other sizes";
+    if (p->act != LH_ACT_NONE && p->act != LH_ACT_RELU) return "only relu can be fused";
+    /* Kernels index one tensor with 32-bit element offsets inside an image, 64-bit across. */
+    if (lh_conv_x_count(p, 1) > INT32_MAX || lh_conv_y_count(p, 1) > INT32_MAX ||
+        lh_conv_w_count(p) > INT32_MAX)
+        return "one image or the filter has more than 2^31 elements";
+    return NULL;
+}
+
+/* Nominal: taps on padding are counted, as everybody counts them. */
+static double flops(const void *problem, int n)
+{
+    const lh_conv_problem *p = problem;
+    return 2.0 * (double)lh_conv_y_count(p, n) * p->c * p->r * p->s;
+}
+
+static void describe(const void *problem, char *out, size_t size)
+{
+    const lh_conv_problem *p = problem;
+    snprintf(out, size, "n=%d c=%d h=%d w=%d k=%d r=%d s=%d stride=%dx%d pad=%d,%d,%d,%d%s%s", p->n,
+             p->c, p->h, p->w, p->k, p->r, p->s, p->stride_h, p->stride_w, p->pad_top, p->pad_left,
+             p->pad_bottom, p->pad_right, p->bias ? " bias" : "",
+             p->act == LH_ACT_RELU ? " relu" : "");
+}
+
+static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32},
+                                              {"w", LH_IN, LH_F32},
+                                              {"bias", LH_IN, LH_F32},
+                                              {"y", LH_OUT, LH_F32}};
+static const lh_operand data_operands[] = {
+    {"dy", LH_IN, LH_F32}, {"w", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32}};
+static const lh_operand filter_operands[] = {{"x", LH_IN, LH_F32},
+                                             {"dy", LH_IN, LH_F32},
+                                             {"dw", LH_OUT, LH_F32},
+                                             {"dbias", LH_OUT, LH_F32}};
+
+#define ROW(pass, name, tolerance)                                                                 \
+    {#name, lh_conv_##pass##_##name##_declines, lh_conv_##pass##_##name##_prepare,                 \
+     lh_conv_##pass##_##name##_run, tolerance},
+static const lh_variant forward_variants[] = {LH_CONV_FORWARD_VARIANTS(ROW)};
+static const lh_variant data_variants[] = {LH_CONV_DATA_VARIANTS(ROW)};
+static const lh_variant filter_variants[] = {LH_CONV_FILTER_VARIANTS(ROW)};
+#undef ROW
+
+const lh_op lh_conv_forward = {"conv.forward", sizeof(lh_conv_problem),
+                               LH_OPERANDS(forward_operands), LH_VARIANTS(forward_variants),
+                               count_forward, batch, invalid, lh_conv_forward_reference, flops,
+                               describe, 3e-6};
+const lh_op lh_conv_backward_data = {"conv.backward_data", sizeof(lh_conv_problem),
+                                     LH_OPERANDS(data_operands), LH_VARIANTS(data_variants),
+                                     count_data, batch, invalid, lh_conv_backward_data_reference,
+                                     flops, describe, 3e-6};
+const lh_op lh_conv_backward_filter = {"conv.backward_filter", sizeof(lh_conv_problem),
+                                       LH_OPERANDS(filter_operands), LH_VARIANTS(filter_variants),
+                                       count_filter, batch, invalid,
+                                       lh_conv_backward_filter_reference, flops, describe, 3e-6};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Internal to kernels/conv: the rows of the three variant tables, and what the host files share.
+ * A row X(pass, name, tolerance) (pass = forward, data or filter) stands for three functions
+ * lh_conv_PASS_NAME_declines, _prepare, _run; tolerance is the largest accepted error relative to the
+ * largest output, 0 = the op's own.  Order matters: the first row that does not decline is taken. */
+#ifndef LH_CONV_VARIANTS_H
+#define LH_CONV_VARIANTS_H
+
+#include "kernels/conv/conv.h"
+
+#define LH_CONV_FORWARD_VARIANTS(X) X(forward, plain, 0)
+#define LH_CONV_DATA_VARIANTS(X) X(data, plain, 0)
+#define LH_CONV_FILTER_VARIANTS(X) X(filter, plain, 0)
+
+/* Declares one row's functions. */
+#define LH_CONV_DECLARE(pass, name, tolerance)                                                     \
+    const char *lh_conv_##pass##_##name##_declines(const void *problem, const lh_traits *traits);  \
+    lehr_status lh_conv_##pass##_##name##_prepare(lh_exec *exec);                                  \
+    lehr_status lh_conv_##pass##_##name##_run(lh_exec *exec, const lh_args *args);
+LH_CONV_FORWARD_VARIANTS(LH_CONV_DECLARE)
+LH_CONV_DATA_VARIANTS(LH_CONV_DECLARE)
+LH_CONV_FILTER_VARIANTS(LH_CONV_DECLARE)
+
+void lh_conv_forward_reference(const void *problem, const lh_host_args *args);
+void lh_conv_backward_data_reference(const void *problem, const lh_host_args *args);
+void lh_conv_backward_filter_reference(const void *problem, const lh_host_args *args);
+
+/* Elements of x (and dx), y (and dy) for a batch, and of the filter. */
+size_t lh_conv_x_count(const lh_conv_problem *p, int n);
+size_t lh_conv_y_count(const lh_conv_problem *p, int n);
+size_t lh_conv_w_count(const lh_conv_problem *p);
+
+#endif

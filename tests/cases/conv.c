@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Cases of kernels/conv.  Every specialised kernel is compiled per shape, so the quick set is a short
+ * list in which each row covers several things; the sweep crosses filter, stride, padding, channels. */
+#include "tests/cases/cases.h"
+
+#include "kernels/conv/conv.h"
+
+/* Compact row: square filter and stride, the four paddings, everything else as in the problem. */
+typedef struct row {
+    int n, c, h, w, k, r, s, stride, top, left, bottom, right;
+    bool bias, relu;
+} row;
+
+static const row quick[] = {
+    {3, 16, 9, 11, 32, 3, 3, 1, 1, 1, 1, 1, true, true},   /* tiles cut by both edges */
+    {2, 32, 8, 8, 32, 3, 3, 1, 1, 1, 1, 1, false, false},  /* the fast case */
+    {2, 64, 6, 10, 16, 3, 3, 1, 0, 0, 0, 0, true, false},  /* valid */
+    {2, 3, 12, 10, 32, 3, 3, 1, 1, 1, 1, 1, true, true},   /* first layer */
+    {2, 16, 8, 8, 32, 3, 3, 2, 1, 1, 1, 1, false, false},  /* strided block */
+    {2, 16, 8, 8, 32, 1, 1, 2, 0, 0, 0, 0, false, false},  /* its shortcut: inputs without taps */
+    {2, 17, 7, 5, 5, 5, 5, 1, 2, 1, 0, 3, true, false},    /* odd channels, asymmetric padding */
+    {2, 3, 15, 13, 17, 7, 7, 2, 3, 3, 3, 3, true, true},
+    {1, 1, 4, 4, 1, 1, 1, 1, 0, 0, 0, 0, true, false},
+    {3, 5, 6, 7, 48, 2, 3, 3, 0, 1, 1, 0, false, true},
+};
+
+/* The convolutions of the four models: vgg6, resnet20, tutorial, keras-cnn. */
+static const row bench[] = {
+    {128, 3, 32, 32, 64, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 64, 32, 32, 64, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 64, 16, 16, 128, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 128, 16, 16, 128, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 128, 8, 8, 256, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 256, 8, 8, 256, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 3, 32, 32, 16, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 16, 32, 32, 16, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 16, 32, 32, 32, 3, 3, 2, 1, 1, 1, 1, false, false},
+    {128, 16, 32, 32, 32, 1, 1, 2, 0, 0, 0, 0, false, false},
+    {128, 32, 16, 16, 32, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 32, 16, 16, 64, 3, 3, 2, 1, 1, 1, 1, false, false},
+    {128, 64, 8, 8, 64, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {128, 3, 32, 32, 32, 3, 3, 1, 0, 0, 0, 0, true, true},
+    {128, 32, 15, 15, 64, 3, 3, 1, 0, 0, 0, 0, true, true},
+    {128, 64, 6, 6, 64, 3, 3, 1, 0, 0, 0, 0, true, true},
+    {128, 3, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, true, true},
+    {128, 32, 32, 32, 32, 3, 3, 1, 0, 0, 0, 0, true, true},
+    {128, 32, 15, 15, 64, 3, 3, 1, 1, 1, 1, 1, true, true},
+    {128, 64, 15, 15, 64, 3, 3, 1, 0, 0, 0, 0, true, true},
+};
+
+static bool from_row(const row *a, lh_conv_problem *out)
+{
+    *out = (lh_conv_problem){.n = a->n, .c = a->c, .h = a->h, .w = a->w, .k = a->k, .r = a->r,
+                             .s = a->s, .stride_h = a->stride, .stride_w = a->stride,
+                             .pad_top = a->top, .pad_left = a->left, .pad_bottom = a->bottom,
+                             .pad_right = a->right, .bias = a->bias,
+                             .act = a->relu ? LH_ACT_RELU : LH_ACT_NONE};
+    lh_conv_output(out);
+    return true;
+}
+
+/* The long sweep: filters x strides x padding x channels, all sizes different from each other. */
+static bool sweep(size_t i, lh_conv_problem *out)
+{
+    static const int filters[] = {1, 3, 5, 7}, channels[] = {1, 3, 16, 17, 32, 64},
+                     outputs[] = {5, 16, 32, 48};
+    size_t f = i % 4, stride = i / 4 % 2, c = i / 8 % 6, k = i / 48 % 4;
+    if (i >= 192) return false;
+    int r = filters[f], pad = (int)(i % 3) < r ? (int)(i % 3) : 0;
+    row a = {2, channels[c], 8 + (int)(i % 5), 7 + (int)(i % 7), outputs[k], r, r,
+             1 + (int)stride, pad, r / 2, r / 2, pad, i % 2 == 0, i % 3 == 0};
+    return from_row(&a, out);
+}
+
+static bool problem(int level, size_t i, void *out)
+{
+    if (level == 1) {
+        if (i < LH_COUNT(quick)) return from_row(&quick[i], out);
+        return sweep(i - LH_COUNT(quick), out);
+    }
+    const row *rows = level == 2 ? bench : quick;
+    return i < (level == 2 ? LH_COUNT(bench) : LH_COUNT(quick)) && from_row(&rows[i], out);
+}
+
+const lh_case_list lh_cases_conv_forward = {&lh_conv_forward, problem, NULL, NULL};
+const lh_case_list lh_cases_conv_backward_data = {&lh_conv_backward_data, problem, NULL, NULL};
+const lh_case_list lh_cases_conv_backward_filter = {&lh_conv_backward_filter, problem, NULL, NULL};
