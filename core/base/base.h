@@ -62,6 +62,13 @@ bool lh_parse_u64(const char *text, uint64_t *out);
 /* The shortest decimal text that reads back as the same double; out holds >= 32 bytes. */
 void lh_format_double(double value, char *out, size_t size);
 
+/* Puts this thread into the C locale (so that printf writes 0.5, not 0,5) and back. */
+typedef struct lh_locale {
+    void *c, *old;
+} lh_locale;
+lh_locale lh_locale_enter(void);
+void lh_locale_leave(lh_locale saved);
+
 /* The one place that reads the environment; NULL in a set-user-id process or when unset/empty. */
 const char *lh_getenv(const char *name);
 

@@ -96,6 +96,20 @@ const char *lh_str_text(const lh_str *s) { return s->text ? s->text : ""; }
 
 static locale_t c_locale(void) { return newlocale(LC_ALL_MASK, "C", (locale_t)0); }
 
+lh_locale lh_locale_enter(void)
+{
+    lh_locale saved = {c_locale(), NULL};
+    if (saved.c) saved.old = uselocale((locale_t)saved.c);
+    return saved;
+}
+
+void lh_locale_leave(lh_locale saved)
+{
+    if (!saved.c) return;
+    uselocale((locale_t)saved.old);
+    freelocale((locale_t)saved.c);
+}
+
 bool lh_parse_double(const char *text, double *out)
 {
     locale_t c = c_locale();
