@@ -8,6 +8,7 @@
 #include <lehr/data.h>
 #include <lehr/device.h>
 #include <lehr/model.h>
+#include <lehr/plot.h>
 #include <lehr/plugin.h>
 #include <lehr/schedule.h>
 #include <lehr/status.h>
