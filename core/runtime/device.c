@@ -19,24 +19,12 @@ typedef struct found {
     lehr_device_info info;
 } found;
 
-/* PoCL's device vanishes silently when its cache directory cannot be written: give it one. */
-static void ensure_cache_writable(void)
-{
-    if (lh_getenv("POCL_CACHE_DIR")) return;
-    const char *xdg = lh_getenv("XDG_CACHE_HOME"), *home = lh_getenv("HOME");
-    if (xdg && access(xdg, W_OK) == 0) return;
-    if (!xdg && home && access(home, W_OK) == 0) return;
-    char path[64];
-    snprintf(path, sizeof path, "/tmp/lehr-pocl-%ld", (long)getuid());
-    setenv("POCL_CACHE_DIR", path, 0);
-}
-
 static lehr_status find_all(lehr_context *ctx, found *rows, uint32_t *count)
 {
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_uint platform_count = 0;
     *count = 0;
-    ensure_cache_writable();
+    lh_traits_prepare_drivers();
     cl_int code = clGetPlatformIDs(MAX_PLATFORMS, platforms, &platform_count);
     if (code != CL_SUCCESS) return LEHR_OK; /* no driver: zero devices, explained by the caller */
     if (platform_count > MAX_PLATFORMS) platform_count = MAX_PLATFORMS;

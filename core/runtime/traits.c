@@ -5,9 +5,12 @@
 #define _GNU_SOURCE
 #include "core/runtime/device.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void text_info(cl_device_id id, cl_device_info what, char *out, size_t size)
 {
@@ -126,4 +129,21 @@ lehr_status lh_traits_read(lehr_context *ctx, cl_platform_id platform, cl_device
     info->max_work_group = traits->max_work_group;
     snprintf(info->family, sizeof info->family, "%s", traits->cpu_family ? "cpu" : "gpu");
     return st;
+}
+
+/* PoCL's device vanishes silently when its cache directory cannot be written: give it one that only
+ * this user can write, because the driver runs what it finds there. */
+void lh_traits_prepare_drivers(void)
+{
+    if (lh_getenv("POCL_CACHE_DIR")) return;
+    const char *xdg = lh_getenv("XDG_CACHE_HOME"), *home = lh_getenv("HOME");
+    if (xdg && access(xdg, W_OK) == 0) return;
+    if (!xdg && home && access(home, W_OK) == 0) return;
+    char path[64];
+    struct stat at;
+    snprintf(path, sizeof path, "/tmp/lehr-pocl-%ld", (long)getuid());
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) return;
+    if (lstat(path, &at) != 0 || !S_ISDIR(at.st_mode) || at.st_uid != getuid()) return;
+    if (at.st_mode & 022) return;
+    setenv("POCL_CACHE_DIR", path, 0);
 }
