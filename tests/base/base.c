@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * core/base: failing, numbers as text, JSON, suggestions, the random numbers' known answers. */
 #include <criterion/criterion.h>
 #include <locale.h>
 #include <math.h>

@@ -113,7 +113,11 @@ static bool run_once(trial *t, lh_exec *exec, int byte, bool again)
     return ok;
 }
 
-static bool fail_at(const char *name, const char *what) { snprintf(report, sizeof report, "operand '%s': %s", name, what); return false; }
+static bool fail_at(const char *name, const char *what)
+{
+    snprintf(report, sizeof report, "operand '%s': %s", name, what);
+    return false;
+}
 
 static bool compare(const trial *t, const lh_variant *variant, unsigned i)
 {

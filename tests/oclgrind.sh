@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Runs every op's quick cases that are small enough for an interpreter in Oclgrind, once for each kernel
+# family; prints "ok NAME" or "not ok NAME WHY".  Oclgrind exits 0 whatever it finds: its log tells.
+set -u
+build=$1 out=$2
+small=$build/tests/kernels_small
+[ -x "$small" ] || { echo "not ok build $small is missing"; exit 1; }
+for family in cpu gpu; do
+    for op in $("$small" --list); do
+        log=$out/$family-$op.log
+        if ! LEHR_TRAITS=family=$family timeout 600 oclgrind --data-races --uninitialized --check-api \
+            --max-errors 20 --log "$log" "$small" "$op" >"$out/$family-$op.out" 2>&1; then
+            echo "not ok $family/$op $(tail -n 2 "$out/$family-$op.out" | tr '\n' ' ')"
+        elif [ -s "$log" ]; then
+            echo "not ok $family/$op $(head -n 6 "$log" | tr '\n' ' ')"
+        elif grep -q '^0 checks' "$out/$family-$op.out"; then
+            echo "skip $family/$op no case is small enough"
+        else
+            echo "ok $family/$op"
+        fi
+    done
+done
