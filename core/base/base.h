@@ -46,7 +46,7 @@ typedef struct lh_str {
 void lh_str_add(lh_str *s, const char *text);
 void lh_str_add_bytes(lh_str *s, const void *bytes, size_t count);
 void lh_str_printf(lh_str *s, const char *fmt, ...) LH_PRINTF(2, 3);
-/* Adds text as a JSON string with quotes and escapes. */
+/* Adds text as a JSON string with quotes and escapes; bytes that are no UTF-8 become U+FFFD. */
 void lh_str_json(lh_str *s, const char *text);
 /* Adds a number as JSON: shortest form that round-trips; NaN and infinities become null. */
 void lh_str_json_number(lh_str *s, double value);

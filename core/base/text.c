@@ -54,16 +54,36 @@ void lh_str_printf(lh_str *s, const char *fmt, ...)
     va_end(again);
 }
 
+/* Length of the valid UTF-8 sequence at c, 0 when there is none (overlong forms and surrogates are
+ * invalid: RFC 3629). */
+static size_t utf8_length(const unsigned char *c)
+{
+    if (c[0] < 0x80) return 1;
+    size_t length = c[0] >= 0xc2 && c[0] <= 0xdf   ? 2
+                    : (c[0] & 0xf0) == 0xe0        ? 3
+                    : c[0] >= 0xf0 && c[0] <= 0xf4 ? 4
+                                                   : 0;
+    for (size_t i = 1; i < length; i++)
+        if ((c[i] & 0xc0) != 0x80) return 0;
+    if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f)) return 0;
+    if ((c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f)) return 0;
+    return length;
+}
+
 void lh_str_json(lh_str *s, const char *text)
 {
     lh_str_add(s, "\"");
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    for (const unsigned char *c = (const unsigned char *)text; *c;) {
+        size_t length = utf8_length(c);
         if (*c == '"' || *c == '\\')
             lh_str_printf(s, "\\%c", *c);
         else if (*c < 0x20)
             lh_str_printf(s, "\\u%04x", *c);
+        else if (length)
+            lh_str_add_bytes(s, c, length);
         else
-            lh_str_add_bytes(s, c, 1);
+            lh_str_add(s, "\xef\xbf\xbd"); /* U+FFFD: a file name need not be UTF-8, JSON must */
+        c += length ? length : 1;
     }
     lh_str_add(s, "\"");
 }

@@ -76,6 +76,10 @@ Test(base, json_text)
     lh_str_add(&s, " ");
     lh_str_json_number(&s, 2.5);
     cr_expect_str_eq(lh_str_text(&s), "\"a\\\"b\\\\c\\u000a\" null 2.5");
+    lh_str_clear(&s);
+    lh_str_json(&s, "\xc3\xa9 \xff\xc3 \xed\xa0\x80");
+    cr_expect_str_eq(lh_str_text(&s), "\"\xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd "
+                                      "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
     lh_str_free(&s);
 }
 
