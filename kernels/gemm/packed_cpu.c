@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * CPU family backend: host side of packed_cpu.cl.  Decides what is packed and which operand takes
+ * the rows of the register tile; everything else is strides. */
+#include "kernels/gemm/matmul.h"
+
+/* ROW_BLOCK rows of A x K_BLOCK stay in the second-level cache, one panel x K_BLOCK in the first.
+ * Up to DIRECT_ROWS rows a panel is reused too seldom for packing it to pay. */
+enum { ROW_BLOCK = 128, K_BLOCK = 256, K_CHUNK = 64, DIRECT_ROWS = 128 };
+enum { PACK, MULTIPLY };
+enum { PANEL_COLUMNS };
+
+static const char *declines(const void *problem, const lh_traits *traits)
+{
+    (void)problem;
+    return lh_needs_cpu_family(traits);
+}
+
+/* The product as the kernels see it: A's rows on the tile's rows, C turned when operands swapped. */
+typedef struct plan {
+    lh_matmul p;
+    uint64_t a_row, a_k, b_row, b_col;
+    size_t panels, direct_panels;
+    bool turned;
+} plan;
+
+static plan make_plan(const lh_exec *e, const lh_matmul *p)
+{
+    plan s = {.p = *p};
+    s.a_row = p->trans_a ? 1 : (uint64_t)p->k;
+    s.a_k = p->trans_a ? (uint64_t)p->m : 1;
+    s.b_row = p->trans_b ? 1 : (uint64_t)p->n;
+    s.b_col = p->trans_b ? (uint64_t)p->k : 1;
+    if (p->trans_b && p->m < p->n) {
+        /* B must be packed (turned) whatever its size; C^T = op(B)^T op(A)^T packs the smaller
+         * operand instead and reads this one, often the weights, in place. */
+        plan t = s;
+        s.p.a = t.p.b, s.p.b = t.p.a, s.p.m = t.p.n, s.p.n = t.p.m;
+        s.a_row = t.b_col, s.a_k = t.b_row, s.b_row = t.a_k, s.b_col = t.a_row;
+        s.turned = true;
+    }
+    size_t columns = (size_t)e->number[PANEL_COLUMNS], n = (size_t)s.p.n;
+    s.panels = lh_div_up(n, columns);
+    s.direct_panels = s.b_col == 1 && s.p.m <= DIRECT_ROWS ? n / columns : 0;
+    return s;
+}
+
+static size_t packed_bytes(const lh_exec *e, const lh_matmul *p)
+{
+    plan s = make_plan(e, p);
+    return (s.panels - s.direct_panels) * (size_t)p->k * (size_t)e->number[PANEL_COLUMNS] *
+           sizeof(float);
+}
+
+/* A smaller batch may take another branch of the plan (packed instead of direct): the workspace
+ * covers the largest product packed either way. */
+static size_t workspace(const lh_exec *e, const lh_matmul *largest)
+{
+    lh_matmul small = *largest;
+    size_t most = packed_bytes(e, largest);
+    for (small.m = 1; small.m < largest->m; small.m *= 2) {
+        size_t bytes = packed_bytes(e, &small);
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
+static lehr_status prepare(lh_exec *e, const lh_matmul *largest)
+{
+    unsigned width = lh_device_traits(e->dev)->vector_width;
+    int vector = width >= 16 ? 16 : width >= 8 ? 8 : 4;
+    int rows = vector == 16 ? 8 : 6; /* two-vector rows that 32 or 16 vector registers hold */
+    e->number[PANEL_COLUMNS] = 2 * vector;
+    e->workspace = workspace(e, largest);
+    static const char *const names[] = {"matmul_pack", "matmul_packed"};
+    for (unsigned i = 0; i < LH_COUNT(names); i++) {
+        lehr_status st = lh_exec_kernel(
+            e, i, "gemm/packed_cpu.cl", names[i],
+            "-DVW=%d -DMR=%d -DROW_BLOCK=%d -DK_BLOCK=%d -DK_CHUNK=%d", vector,
+            rows, ROW_BLOCK / rows * rows, K_BLOCK, K_CHUNK);
+        if (st != LEHR_OK) return st;
+    }
+    return LEHR_OK;
+}
+
+static lehr_status pack(lh_exec *e, const plan *s)
+{
+    if (s->panels == s->direct_panels) return LEHR_OK;
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[PACK], "mmiiill", s->p.b, s->p.workspace,
+                                    s->p.n, s->p.k, (int)s->direct_panels, s->b_row, s->b_col);
+    if (st != LEHR_OK) return st;
+    return lh_launch_tasks(e->dev, e->kernels[PACK], s->panels - s->direct_panels,
+                           lh_div_up((size_t)s->p.k, K_CHUNK));
+}
+
+static lehr_status run(lh_exec *e, const lh_matmul *p)
+{
+    plan s = make_plan(e, p);
+    size_t rows = e->number[PANEL_COLUMNS] == 32 ? 8 : 6, block = ROW_BLOCK / rows * rows;
+    lehr_status st = pack(e, &s);
+    if (st == LEHR_OK)
+        st = lh_kernel_args(e->dev, e->kernels[MULTIPLY], "mmmmmiiillliliffi", s.p.a, s.p.b,
+                            p->workspace, p->c, p->bias, s.p.m, s.p.n, s.p.k, s.a_row, s.a_k,
+                            s.b_row, (int)s.direct_panels, (uint64_t)p->n, s.turned,
+                            (double)p->alpha, (double)p->beta, lh_matmul_flags(p));
+    if (st != LEHR_OK) return st;
+    return lh_launch_tasks(e->dev, e->kernels[MULTIPLY], lh_div_up((size_t)s.p.m, block),
+                           s.panels);
+}
+
+const lh_matmul_backend lh_matmul_packed = {declines, prepare, run};
