@@ -5,14 +5,21 @@
 #define LH_OPS_H
 
 #define LH_OPS(X)                                                                                  \
-    X(lh_activation_forward)                                                                       \
     X(lh_activation_backward)                                                                      \
-    X(lh_gemm)                                                                                     \
-    X(lh_dense_forward)                                                                            \
+    X(lh_activation_forward)                                                                       \
+    X(lh_add_forward)                                                                              \
+    X(lh_batch)                                                                                    \
+    X(lh_conv_backward_data)                                                                       \
+    X(lh_conv_backward_filter)                                                                     \
+    X(lh_conv_forward)                                                                             \
     X(lh_dense_backward_data)                                                                      \
     X(lh_dense_backward_filter)                                                                    \
-    X(lh_conv_forward)                                                                             \
-    X(lh_conv_backward_data)                                                                       \
-    X(lh_conv_backward_filter)
+    X(lh_dense_forward)                                                                            \
+    X(lh_flatten_backward)                                                                         \
+    X(lh_flatten_forward)                                                                          \
+    X(lh_gemm)                                                                                     \
+    X(lh_loss)                                                                                     \
+    X(lh_reduce_all)                                                                               \
+    X(lh_vector)
 
 #endif

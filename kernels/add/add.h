@@ -15,4 +15,7 @@ typedef struct lh_add_problem {
 enum { LH_ADD_A, LH_ADD_B, LH_ADD_Y };
 extern const lh_op lh_add_forward;
 
+/* The truth, in double. */
+void lh_add_reference(const void *problem, const lh_host_args *args);
+
 #endif

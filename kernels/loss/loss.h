@@ -23,4 +23,7 @@ typedef struct lh_loss_problem {
 enum { LH_LOSS_LOGITS, LH_LOSS_LABELS, LH_LOSS_VALUE, LH_LOSS_CORRECT, LH_LOSS_DLOGITS };
 extern const lh_op lh_loss;
 
+/* The truth, in double. */
+void lh_loss_reference(const void *problem, const lh_host_args *args);
+
 #endif

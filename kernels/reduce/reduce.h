@@ -18,4 +18,7 @@ typedef struct lh_reduce_problem {
 enum { LH_REDUCE_X, LH_REDUCE_Y };
 extern const lh_op lh_reduce_all;
 
+/* The truth, in double. */
+void lh_reduce_reference(const void *problem, const lh_host_args *args);
+
 #endif

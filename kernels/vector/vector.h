@@ -8,7 +8,11 @@
 #include "kernels/op.h"
 
 typedef enum lh_vector_kind {
-    LH_VECTOR_AXPY, LH_VECTOR_SCALE, LH_VECTOR_FILL, LH_VECTOR_CLIP, LH_VECTOR_COPY
+    LH_VECTOR_AXPY,
+    LH_VECTOR_SCALE,
+    LH_VECTOR_FILL,
+    LH_VECTOR_CLIP,
+    LH_VECTOR_COPY
 } lh_vector_kind;
 
 typedef struct lh_vector_problem {
@@ -19,5 +23,8 @@ typedef struct lh_vector_problem {
 
 enum { LH_VECTOR_X, LH_VECTOR_Y }; /* x only for axpy and copy */
 extern const lh_op lh_vector;
+
+/* The truth, in double. */
+void lh_vector_reference(const void *problem, const lh_host_args *args);
 
 #endif

@@ -9,15 +9,22 @@
 
 /* One word per op that has cases. */
 #define CASE_LISTS(X)                                                                              \
-    X(lh_cases_activation_forward)                                                                 \
     X(lh_cases_activation_backward)                                                                \
-    X(lh_cases_gemm)                                                                               \
-    X(lh_cases_dense_forward)                                                                      \
+    X(lh_cases_activation_forward)                                                                 \
+    X(lh_cases_add_forward)                                                                        \
+    X(lh_cases_batch)                                                                              \
+    X(lh_cases_conv_backward_data)                                                                 \
+    X(lh_cases_conv_backward_filter)                                                               \
+    X(lh_cases_conv_forward)                                                                       \
     X(lh_cases_dense_backward_data)                                                                \
     X(lh_cases_dense_backward_filter)                                                              \
-    X(lh_cases_conv_forward)                                                                       \
-    X(lh_cases_conv_backward_data)                                                                 \
-    X(lh_cases_conv_backward_filter)
+    X(lh_cases_dense_forward)                                                                      \
+    X(lh_cases_flatten_backward)                                                                   \
+    X(lh_cases_flatten_forward)                                                                    \
+    X(lh_cases_gemm)                                                                               \
+    X(lh_cases_loss)                                                                               \
+    X(lh_cases_reduce_all)                                                                         \
+    X(lh_cases_vector)
 
 #define DECLARE(symbol) extern const lh_case_list symbol;
 CASE_LISTS(DECLARE)
