@@ -9,6 +9,7 @@
 #include <lehr/device.h>
 #include <lehr/model.h>
 #include <lehr/plot.h>
+#include <lehr/ops.h>
 #include <lehr/plugin.h>
 #include <lehr/schedule.h>
 #include <lehr/status.h>
