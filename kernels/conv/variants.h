@@ -9,8 +9,8 @@
 
 #include "kernels/conv/conv.h"
 
-#define LH_CONV_FORWARD_VARIANTS(X) X(forward, plain, 0)
-#define LH_CONV_DATA_VARIANTS(X) X(data, plain, 0)
+#define LH_CONV_FORWARD_VARIANTS(X) X(forward, direct_cpu, 0) X(forward, plain, 0)
+#define LH_CONV_DATA_VARIANTS(X) X(data, direct_cpu, 0) X(data, plain, 0)
 #define LH_CONV_FILTER_VARIANTS(X) X(filter, plain, 0)
 
 /* Declares one row's functions. */
