@@ -151,6 +151,7 @@ static int enter(bench *b, const options *o, const lh_op *op, const void *proble
             lh_buffer_create(b->dev, c->exec->workspace, &c->workspace) != LEHR_OK)
             fail(b);
         double first = timed_run(b, c, args, 1);
+        if (first > o->give_up) first = timed_run(b, c, args, 1); /* drivers compile late */
         if (first <= o->give_up || o->variant) {
             count++;
             continue;
