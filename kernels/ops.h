@@ -15,11 +15,17 @@
     X(lh_dense_backward_data)                                                                      \
     X(lh_dense_backward_filter)                                                                    \
     X(lh_dense_forward)                                                                            \
+    X(lh_dropout_backward)                                                                         \
+    X(lh_dropout_forward)                                                                          \
     X(lh_flatten_backward)                                                                         \
     X(lh_flatten_forward)                                                                          \
     X(lh_gemm)                                                                                     \
     X(lh_loss)                                                                                     \
+    X(lh_pool_backward)                                                                            \
+    X(lh_pool_forward)                                                                             \
     X(lh_reduce_all)                                                                               \
+    X(lh_shortcut_backward)                                                                        \
+    X(lh_shortcut_forward)                                                                         \
     X(lh_vector)
 
 #endif

@@ -9,6 +9,13 @@ unsigned lh_vector_width(const lh_traits *traits) {
     return traits->vector_width >= 16 ? 16 : traits->vector_width >= 8 ? 8 : 4;
 }
 
+unsigned lh_channel_width(const lh_traits *traits, int channels)
+{
+    unsigned width = lh_vector_width(traits);
+    while ((unsigned)channels % width != 0) width /= 2;
+    return width;
+}
+
 const char *lh_declines_never(const void *problem, const lh_traits *traits) {
     (void)problem;
     (void)traits;

@@ -25,6 +25,9 @@ lehr_status lh_stream_launch(lh_exec *exec, unsigned index, lh_stream how, size_
 
 /* Floats in the vectors of task kernels: 4, 8 or 16. */
 unsigned lh_vector_width(const lh_traits *traits);
+/* The widest vector of 1 … 16 floats, within the device's width, that divides channels: task kernels
+ * over NHWC then need no tail code. */
+unsigned lh_channel_width(const lh_traits *traits, int channels);
 
 /* A variant's declines that never does, and one for task kernels. */
 const char *lh_declines_never(const void *problem, const lh_traits *traits);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Pooling over NHWC.
- *   max: y = max over the window (padding never wins; the first maximum in row order gets the gradient)
- *   avg: y = mean over the window, padding counted as zero (divisor r * s, as PyTorch's default)
- *   global average: r = h, s = w, no padding: y[n][c]
- * backward: dx is written whole (zeros where no gradient arrives). */
+ *   max: y = max over the window (padding never wins; the first maximum in row order gets the
+ * gradient) avg: y = mean over the window, padding counted as zero (divisor r * s, as PyTorch's
+ * default) global average: r = h, s = w, no padding: y[n][c] A NaN in a window is its maximum.
+ * backward: dx is written whole (zeros where no gradient arrives); avg does not need x (count 0).
+ */
 #ifndef LH_POOL_H
 #define LH_POOL_H
 
@@ -23,6 +24,11 @@ enum { LH_POOLF_X, LH_POOLF_Y };
 enum { LH_POOLB_X, LH_POOLB_DY, LH_POOLB_DX };
 
 extern const lh_op lh_pool_forward, lh_pool_backward;
+/* Fills p and q; false when the window does not fit the padded input. */
 bool lh_pool_output(lh_pool_problem *problem);
+
+/* The truth, in double. */
+void lh_pool_forward_reference(const void *problem, const lh_host_args *args);
+void lh_pool_backward_reference(const void *problem, const lh_host_args *args);
 
 #endif

@@ -19,11 +19,17 @@
     X(lh_cases_dense_backward_data)                                                                \
     X(lh_cases_dense_backward_filter)                                                              \
     X(lh_cases_dense_forward)                                                                      \
+    X(lh_cases_dropout_backward)                                                                   \
+    X(lh_cases_dropout_forward)                                                                    \
     X(lh_cases_flatten_backward)                                                                   \
     X(lh_cases_flatten_forward)                                                                    \
     X(lh_cases_gemm)                                                                               \
     X(lh_cases_loss)                                                                               \
+    X(lh_cases_pool_backward)                                                                      \
+    X(lh_cases_pool_forward)                                                                       \
     X(lh_cases_reduce_all)                                                                         \
+    X(lh_cases_shortcut_backward)                                                                  \
+    X(lh_cases_shortcut_forward)                                                                   \
     X(lh_cases_vector)
 
 #define DECLARE(symbol) extern const lh_case_list symbol;

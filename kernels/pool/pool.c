@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Pooling: problem, variant tables, hosts. */
+#include "kernels/pool/pool.h"
+
+#include <stdio.h>
+
+#include "kernels/stream.h"
+
+bool lh_pool_output(lh_pool_problem *p) {
+    int height = p->h + p->pad_top + p->pad_bottom - p->r;
+    int width = p->w + p->pad_left + p->pad_right - p->s;
+    if (p->r < 1 || p->s < 1 || p->stride_h < 1 || p->stride_w < 1) return false;
+    if (height < 0 || width < 0) return false;
+    p->p = height / p->stride_h + 1;
+    p->q = width / p->stride_w + 1;
+    return true;
+}
+
+static size_t inputs(const lh_pool_problem *p, int n) {
+    return (size_t)n * p->h * p->w * p->c;
+}
+static size_t outputs(const lh_pool_problem *p, int n) {
+    return (size_t)n * p->p * p->q * p->c;
+}
+
+static size_t count_forward(const void *problem, unsigned operand, int n) {
+    return operand == LH_POOLF_X ? inputs(problem, n) : outputs(problem, n);
+}
+
+static size_t count_backward(const void *problem, unsigned operand, int n) {
+    const lh_pool_problem *p = problem;
+    if (operand == LH_POOLB_X && p->kind == LH_POOL_AVG) return 0;
+    return operand == LH_POOLB_DY ? outputs(p, n) : inputs(p, n);
+}
+
+static int batch(const void *problem) {
+    return ((const lh_pool_problem *)problem)->n;
+}
+
+static const char *invalid(const void *problem) {
+    lh_pool_problem p = *(const lh_pool_problem *)problem;
+    int rows = p.p, columns = p.q;
+    if (p.n < 1 || p.c < 1 || p.h < 1 || p.w < 1) return "empty tensor";
+    if (p.kind != LH_POOL_MAX && p.kind != LH_POOL_AVG) return "unknown kind";
+    if (p.pad_top < 0 || p.pad_left < 0 || p.pad_bottom < 0 || p.pad_right < 0)
+        return "negative padding";
+    if (p.pad_top >= p.r || p.pad_bottom >= p.r || p.pad_left >= p.s || p.pad_right >= p.s)
+        return "padding as large as the window: a window could lie outside the image";
+    if (!lh_pool_output(&p)) return "the window does not fit the padded input";
+    if (rows != p.p || columns != p.q) return "p and q are not what lh_pool_output gives";
+    return NULL;
+}
+
+static double flops(const void *problem, int n) {
+    const lh_pool_problem *p = problem;
+    return (double)outputs(p, n) * p->r * p->s;
+}
+
+static void describe(const void *problem, char *out, size_t size) {
+    const lh_pool_problem *p = problem;
+    snprintf(out, size, "%s n=%d c=%d h=%d w=%d window=%dx%d stride=%dx%d pad=%d,%d,%d,%d",
+             p->kind == LH_POOL_MAX ? "max" : "avg", p->n, p->c, p->h, p->w, p->r, p->s,
+             p->stride_h, p->stride_w, p->pad_top, p->pad_left, p->pad_bottom, p->pad_right);
+}
+
+static void shape_options(const lh_pool_problem *p, char *out, size_t size) {
+    snprintf(out, size,
+             "-DMAX=%d -DC=%d -DH=%d -DW=%d -DR=%d -DS=%d -DSTRIDE_H=%d -DSTRIDE_W=%d -DTOP=%d "
+             "-DLEFT=%d -DBOTTOM=%d -DRIGHT=%d -DP=%d -DQ=%d",
+             p->kind == LH_POOL_MAX, p->c, p->h, p->w, p->r, p->s, p->stride_h, p->stride_w,
+             p->pad_top, p->pad_left, p->pad_bottom, p->pad_right, p->p, p->q);
+}
+
+/* ---- one work-item per element ---- */
+
+static lehr_status prepare_elements(lh_exec *e, const char *kernel) {
+    char shape[256];
+    shape_options(lh_exec_problem(e), shape, sizeof shape);
+    return lh_stream_kernel(e, 0, LH_STREAM_ELEMENTWISE, "pool/elements.cl", kernel, "%s", shape);
+}
+
+static lehr_status prepare_forward_elements(lh_exec *e) {
+    return prepare_elements(e, "pool_forward");
+}
+static lehr_status prepare_backward_elements(lh_exec *e) {
+    return prepare_elements(e, "pool_backward");
+}
+
+static lehr_status run_forward_elements(lh_exec *e, const lh_args *a) {
+    size_t count = outputs(lh_exec_problem(e), a->n);
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[0], "mml", a->buf[LH_POOLF_X],
+                                    a->buf[LH_POOLF_Y], (uint64_t)count);
+    return st != LEHR_OK ? st : lh_stream_launch(e, 0, LH_STREAM_ELEMENTWISE, count, count);
+}
+
+static lehr_status run_backward_elements(lh_exec *e, const lh_args *a) {
+    size_t count = inputs(lh_exec_problem(e), a->n);
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[0], "mmml", a->buf[LH_POOLB_X],
+                                    a->buf[LH_POOLB_DY], a->buf[LH_POOLB_DX], (uint64_t)count);
+    return st != LEHR_OK ? st : lh_stream_launch(e, 0, LH_STREAM_ELEMENTWISE, count, count);
+}
+
+static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32}, {"y", LH_OUT, LH_F32}};
+static const lh_operand backward_operands[] = {
+    {"x", LH_IN, LH_F32}, {"dy", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32}};
+static const lh_variant forward_variants[] = {
+    {"elementwise", lh_declines_never, prepare_forward_elements, run_forward_elements}};
+static const lh_variant backward_variants[] = {
+    {"gather", lh_declines_never, prepare_backward_elements, run_backward_elements}};
+
+const lh_op lh_pool_forward = {"pool.forward",
+                               sizeof(lh_pool_problem),
+                               LH_OPERANDS(forward_operands),
+                               LH_VARIANTS(forward_variants),
+                               count_forward,
+                               batch,
+                               invalid,
+                               lh_pool_forward_reference,
+                               flops,
+                               describe,
+                               1e-6};
+const lh_op lh_pool_backward = {"pool.backward",
+                                sizeof(lh_pool_problem),
+                                LH_OPERANDS(backward_operands),
+                                LH_VARIANTS(backward_variants),
+                                count_backward,
+                                batch,
+                                invalid,
+                                lh_pool_backward_reference,
+                                flops,
+                                describe,
+                                1e-6};
