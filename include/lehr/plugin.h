@@ -48,7 +48,11 @@ enum { LEHR_LOG_DEBUG = 0, LEHR_LOG_INFO = 1, LEHR_LOG_WARN = 2 };
 /* ---- table of growable elements: stride lets the element type gain fields later ------------ */
 typedef struct lehr_span { const void *at; uint32_t count, stride; } lehr_span;
 
-/* C only (C++: name the array, then fill at/count/stride).  Use at file scope. */
+/* A named array as a span; C and C++. */
+#define LEHR_TABLE(ARRAY) \
+    { ARRAY, (uint32_t)(sizeof(ARRAY) / sizeof((ARRAY)[0])), (uint32_t)sizeof((ARRAY)[0]) }
+
+/* The same without a name, C only.  Use at file scope. */
 #define LEHR_LIST(T, ...) \
     { (const T[]){__VA_ARGS__}, \
       (uint32_t)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)), (uint32_t)sizeof(T) }
