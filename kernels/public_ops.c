@@ -17,6 +17,7 @@
 #include "kernels/flatten/flatten.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/loss/loss.h"
+#include "kernels/pool/pool.h"
 #include "kernels/reduce/reduce.h"
 #include "kernels/shortcut/shortcut.h"
 #include "kernels/vector/vector.h"
@@ -51,6 +52,11 @@ struct lehr_op {
 static const field conv_fields[] = {NEED(n), NEED(c), NEED(h), NEED(w), NEED(k), NEED(r), NEED(s),
                                     STRIDE_PAD("1"), {"bias", F_BOOL, "0", NULL, 1, {AT(bias)}},
                                     ACT};
+#undef PROBLEM
+#define PROBLEM lh_pool_problem
+static const field pool_fields[] = {NEED(n), NEED(c), NEED(h), NEED(w), NEED(r), NEED(s),
+                                    STRIDE_PAD("1"),
+                                    {"kind", F_CHOICE, "max", "max avg", 1, {AT(kind)}}};
 #undef PROBLEM
 #define PROBLEM lh_dense_problem
 static const field dense_fields[] = {NEED(n), NEED(in), NEED(out),
@@ -100,6 +106,7 @@ static const field vector_fields[] = {
 #undef PROBLEM
 
 static bool conv_output(void *problem) { return lh_conv_output(problem); }
+static bool pool_output(void *problem) { return lh_pool_output(problem); }
 
 /* The problems that can be written as text; output derives p and q. */
 static const struct family {
@@ -111,6 +118,7 @@ static const struct family {
 #define FAMILY(name, output) {#name, name##_fields, LH_COUNT(name##_fields),                       \
                               sizeof(lh_##name##_problem), output}
     FAMILY(conv, conv_output),
+    FAMILY(pool, pool_output),
     FAMILY(dense, NULL),
     FAMILY(activation, NULL),
     FAMILY(batchnorm, NULL),
