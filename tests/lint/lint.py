@@ -65,7 +65,7 @@ def vendor_words(path, text):
     if not path.startswith(LIBRARY + ("cli/",)) or path == "core/runtime/traits.c":
         return
     for number, line in enumerate(text.splitlines(), 1):
-        match = re.search(VENDORS, re.sub("pocl-opencl-icd|-apple-system", "", line), re.I)
+        match = re.search(VENDORS, re.sub("pocl-opencl-icd|POCL_CACHE_DIR|-apple-system", "", line), re.I)
         if match:
             yield number, f"'{match.group(0)}': ask a trait (core/runtime/traits.c)"
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Opening and closing of the library objects; the log; the message of a failure. */
+#include "cli/session.h"
+
+#include <stdlib.h>
+
+static void print_log(void *user, uint32_t level, const char *line)
+{
+    static const char *const names[] = {"debug", "info", "warning"};
+    (void)user;
+    fprintf(stderr, "lehr: %s: %s\n", names[level < 2 ? level : 2], line);
+}
+
+lehr_status session_start(session *s, const settings *set)
+{
+    lehr_context_params params = {.log = print_log, .log_level = LEHR_LOG_WARN};
+    if (option_flag(set, OPT_VERBOSE)) params.log_level = LEHR_LOG_DEBUG;
+    *s = (session){.set = set};
+    return lehr_context_create(&params, &s->ctx);
+}
+
+lehr_status session_registry(session *s)
+{
+    const option_value *given = &s->set->values[OPT_PLUGIN];
+    size_t count = given->item_count + (s->set->verb->id == VERB_PLUGIN_LIST ? s->set->arg_count : 0);
+    const char **files = calloc(count + 1, sizeof *files);
+    if (!files) return LEHR_E_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        files[i] = i < given->item_count ? given->items[i] : s->set->args[i - given->item_count];
+    lehr_registry_params params = {.files = files, .file_count = (uint32_t)count,
+                                   .no_plugins = option_flag(s->set, OPT_NO_PLUGINS)};
+    lehr_status st = lehr_registry_create(s->ctx, &params, &s->registry);
+    free(files);
+    return st;
+}
+
+lehr_status session_device(session *s)
+{
+    return lehr_device_open(s->ctx, option_text(s->set, OPT_DEVICE), &s->device);
+}
+
+lehr_status session_model(session *s)
+{
+    return lehr_model_load(s->ctx, option_text(s->set, OPT_MODEL), &s->model);
+}
+
+lehr_status session_data(session *s)
+{
+    return lehr_data_open(s->ctx, option_text(s->set, OPT_DATA), &s->data);
+}
+
+int session_end(session *s, lehr_status status)
+{
+    if (status != LEHR_OK) {
+        const char *message = s->ctx ? lehr_context_message(s->ctx) : "";
+        fflush(stdout);
+        fprintf(stderr, "lehr %s: %s\n", s->set->verb->name,
+                *message ? message : lehr_status_text(status));
+    }
+    lehr_data_destroy(&s->data);
+    lehr_model_destroy(&s->model);
+    lehr_device_destroy(&s->device);
+    lehr_registry_destroy(&s->registry);
+    lehr_context_destroy(&s->ctx);
+    return lehr_status_exit_code(status);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tables themselves: verbs, options, exit codes, environment.  Data only. */
+#include "cli/options.h"
+#include "cli/verbs.h"
+
+#define V(name) (1u << VERB_##name)
+#define RUNS (V(TRAIN) | V(COMPARE))
+#define SCHEDULES (V(SCHEDULE_SHOW) | V(SCHEDULE_PLOT))
+#define REGISTRY                                                                                   \
+    (RUNS | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) | V(PLUGIN_LIST))
+#define CONFIGURED (RUNS | V(EVAL) | V(TIME))
+#define EVERY 0xffffffffu
+#define TEXT_LIMIT 0, 0
+
+/* Groups, in the order of --help. */
+#define G_DATA "Data"
+#define G_MODEL "Model"
+#define G_METHOD "Optimizer and schedule"
+#define G_BUDGET "Budget"
+#define G_RUN "Run"
+#define G_PLUGINS "Plugins"
+#define G_OUTPUT "Output"
+
+const option_row option_table[] = {
+    {OPT_DATA, "data", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, RUNS | V(EVAL), NULL, TEXT_LIMIT, NULL,
+     G_DATA,
+     "data set: cifar10:DIR (binary version), cifar100:DIR, idx:DIR (MNIST files) or "
+     "synthetic[:n=5000,test=1000,seed=7,classes=10]"},
+    {OPT_LIMIT_TRAIN, "limit-train", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 0, NULL,
+     G_DATA, "use only the first N training images"},
+    {OPT_LIMIT_VAL, "limit-val", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 0, NULL, G_DATA,
+     "use only the first N validation images"},
+    {OPT_VAL_FRACTION, "val-fraction", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MAX, RUNS,
+     "0.1", 0, 1, NULL, G_DATA,
+     "part of the training images kept for validation; the test images are read once, at the end"},
+    {OPT_AUGMENT, "augment", 0, "NAME", TYPE_TEXT, OPTION_OF_A_RUN, RUNS, "none", TEXT_LIMIT, NULL,
+     G_DATA, "none, or standard: random crop after padding by 4, and horizontal flip"},
+    {OPT_NORMALIZE, "normalize", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, RUNS | V(EVAL), NULL,
+     TEXT_LIMIT, "dataset|unit", G_DATA,
+     "dataset: (x/255 - mean)/sd per channel, the default; unit: x/255"},
+    {OPT_NO_SHUFFLE, "no-shuffle", 0, NULL, TYPE_FLAG, OPTION_OF_A_RUN, RUNS, NULL, TEXT_LIMIT, NULL,
+     G_DATA, "take the training images in the order of the file"},
+    {OPT_PART, "part", 0, "NAME", TYPE_CHOICE, 0, V(EVAL), "test", TEXT_LIMIT, "test|train", G_DATA,
+     "which images to evaluate on"},
+
+    {OPT_MODEL, "model", 0, "NAME|FILE", TYPE_FILE, OPTION_OF_A_RUN, RUNS | V(TIME), "tutorial",
+     TEXT_LIMIT, NULL, G_MODEL,
+     "a built-in model (lehr models lists them) or a description file"},
+    {OPT_MODEL, "model", 0, "NAME|FILE", TYPE_FILE, 0, V(EVAL), NULL, TEXT_LIMIT, NULL, G_MODEL,
+     "the model that the weights file belongs to; a run directory knows its own"},
+    {OPT_INIT, "init", 0, "FILE", TYPE_FILE, OPTION_OF_A_RUN, V(TRAIN), NULL, TEXT_LIMIT, NULL,
+     G_MODEL, "start from the weights of a safetensors file"},
+    {OPT_SAVE_WEIGHTS, "save-weights", 0, "FILE", TYPE_FILE, 0, V(TRAIN), NULL, TEXT_LIMIT, NULL,
+     G_MODEL, "write the final weights to a safetensors file"},
+    {OPT_WEIGHTS, "weights", 0, "FILE|RUNDIR", TYPE_FILE, 0, V(EVAL), NULL, TEXT_LIMIT, NULL,
+     G_MODEL, "a safetensors file, or a run directory, whose newest checkpoint is used"},
+
+    {OPT_OPTIMIZER, "optimizer", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN), "sgd", TEXT_LIMIT,
+     NULL, G_METHOD,
+     "such as 'sgd(momentum=0.9, nesterov=1)' or 'adam'; lehr optimizer list shows all"},
+    {OPT_SCHEDULE, "schedule", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN), "constant()",
+     TEXT_LIMIT, NULL, G_METHOD,
+     "such as 'step(gamma=0.5, every=10ep)' or 'warmup(5ep) * cosine(end=0)'; lehr schedule list "
+     "shows all"},
+    {OPT_LR, "lr", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, V(TRAIN), NULL, 0, 0, NULL,
+     G_METHOD, "base learning rate; without it the optimizer's own default"},
+    {OPT_LR, "lr", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, SCHEDULES, "0.1", 0, 0, NULL, G_METHOD,
+     "base learning rate"},
+    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN, RUNS, NULL, 0, 0, NULL,
+     G_METHOD, "weight decay; biases and batch normalisation are left out"},
+    {OPT_CLIP_NORM, "clip-norm", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, RUNS, NULL, 0,
+     0, NULL, G_METHOD, "scale the gradient down to this global norm"},
+    {OPT_CLIP_VALUE, "clip-value", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, RUNS, NULL,
+     0, 0, NULL, G_METHOD, "limit each element of the gradient to [-X, X]"},
+    {OPT_LABEL_SMOOTHING, "label-smoothing", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MAX,
+     RUNS, NULL, 0, 1, NULL, G_METHOD, "label smoothing of the cross-entropy"},
+    {OPT_LOSS, "loss", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, RUNS, "cross_entropy", TEXT_LIMIT,
+     "cross_entropy|l2", G_METHOD, "loss function"},
+    {OPT_PRESET, "preset", 0, "NAME", TYPE_TEXT, 0, V(COMPARE), NULL, TEXT_LIMIT, NULL, G_METHOD,
+     "a set of methods: tutorial (four schedules with SGD; Adagrad, Adadelta, RMSprop, Adam at Keras 3 "
+     "defaults) or tutorial2017 (the older defaults)"},
+    {OPT_METHOD, "method", 0, "METHOD", TYPE_TEXT, OPTION_REPEATABLE, V(COMPARE), NULL, TEXT_LIMIT,
+     NULL, G_METHOD,
+     "one method: 'NAME: optimizer=SPEC; schedule=SPEC; lr=X', each part but the name optional; "
+     "repeat it for each method"},
+
+    {OPT_EPOCHS, "epochs", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS | SCHEDULES, "10", 1, 1000000,
+     NULL, G_BUDGET, "epochs; this is also the budget of the schedule"},
+    {OPT_STEPS_PER_EPOCH, "steps-per-epoch", 0, "N", TYPE_UINT, 0, SCHEDULES, "352", 1, 1e12, NULL,
+     G_BUDGET, "updates in one epoch; 352 is 45,000 images in batches of 128"},
+    {OPT_MAX_STEPS, "max-steps", 0, "N", TYPE_UINT, 0, V(TRAIN), NULL, 1, 0, NULL, G_BUDGET,
+     "stop after this many updates, with a checkpoint; the schedule's budget stays --epochs"},
+    {OPT_BATCH, "batch", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS | SCHEDULES | V(EVAL) | V(TIME),
+     "128", 1, 65536, NULL, G_BUDGET, "images in a batch"},
+    {OPT_ACCUMULATE, "accumulate", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, "1", 1, 65536, NULL,
+     G_BUDGET, "batches whose gradients are averaged into one update"},
+    {OPT_EARLY_STOP, "early-stop", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 1000000, NULL,
+     G_BUDGET, "stop after N epochs without a better validation loss"},
+    {OPT_SEED, "seed", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS | SCHEDULES, "1", 0, 0, NULL,
+     G_BUDGET, "seed of weights, order and augmentation; the first seed of a comparison"},
+    {OPT_SEEDS, "seeds", 0, "N", TYPE_UINT, 0, V(COMPARE), "1", 1, 1000, NULL, G_BUDGET,
+     "runs per method, with consecutive seeds; 5 or more allow a statement about differences"},
+    {OPT_STEPS, "steps", 0, "N", TYPE_UINT, 0, V(TIME), "30", 1, 100000, NULL, G_BUDGET,
+     "timed steps, after warm-up; the median is reported"},
+
+    {OPT_OUT, "out", 'o', "DIR", TYPE_DIRECTORY, OPTION_OF_A_RUN, V(TRAIN), NULL, TEXT_LIMIT, NULL,
+     G_RUN, "run directory: history, settings, checkpoints; without it the first free runs/MODEL-N"},
+    {OPT_OUT, "out", 'o', "DIR", TYPE_DIRECTORY, 0, V(COMPARE), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "directory of the comparison; an interrupted one continues.  Without it the first free "
+     "runs/compare-N"},
+    {OPT_RESUME, "resume", 0, "DIR", TYPE_DIRECTORY, OPTION_NOT_A_SETTING, V(TRAIN), NULL,
+     TEXT_LIMIT, NULL, G_RUN,
+     "continue the run in DIR, bit for bit; needs no other option, and what is given must agree "
+     "with the run"},
+    {OPT_CHECKPOINT_EVERY, "checkpoint-every", 0, "DURATION", TYPE_DURATION, OPTION_OF_A_RUN, RUNS,
+     "1ep", TEXT_LIMIT, NULL, G_RUN, "such as 1ep or 500st; none: only at the end and when stopped"},
+    {OPT_DEVICE, "device", 0, "WHICH", TYPE_TEXT, 0, RUNS | V(EVAL) | V(TIME), "auto", TEXT_LIMIT,
+     NULL, G_RUN, "auto, cpu, gpu, an index or a part of the name; lehr devices lists them"},
+    {OPT_CONFIG, "config", 0, "FILE", TYPE_FILE, OPTION_NOT_A_SETTING, CONFIGURED, NULL, TEXT_LIMIT,
+     NULL, G_RUN, "read options from a file of 'name = value' lines; the command line wins"},
+    {OPT_DUMP_CONFIG, "dump-config", 0, NULL, TYPE_FLAG, OPTION_NOT_A_SETTING, CONFIGURED, NULL,
+     TEXT_LIMIT, NULL, G_RUN, "print the options in the form of --config and do nothing else"},
+
+    {OPT_PLUGIN, "plugin", 0, "FILE", TYPE_FILE, OPTION_REPEATABLE, REGISTRY, NULL, TEXT_LIMIT, NULL,
+     G_PLUGINS, "load a plugin; repeat it for more.  A plugin is code that runs with your rights"},
+    {OPT_NO_PLUGINS, "no-plugins", 0, NULL, TYPE_FLAG, 0, REGISTRY, NULL, TEXT_LIMIT, NULL,
+     G_PLUGINS, "use only the built-in schedules and optimizers"},
+
+    {OPT_CSV, "csv", 0, NULL, TYPE_FLAG, 0, V(SCHEDULE_SHOW), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
+     "print step,epoch,lr with a header line, numbers at full precision"},
+    {OPT_SVG, "svg", 0, "FILE", TYPE_FILE, 0, V(SCHEDULE_PLOT), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
+     "write an SVG drawing as well"},
+    {OPT_DUMP, "dump", 0, "NAME", TYPE_TEXT, 0, V(MODELS), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
+     "print the description of one model, to be copied and changed"},
+    {OPT_JSON, "json", 0, NULL, TYPE_FLAG, 0, V(MODELS) | V(DEVICES) | V(PLUGIN_LIST) | V(EVAL) | V(TIME),
+     NULL, TEXT_LIMIT, NULL, G_OUTPUT, "print JSON"},
+    {OPT_PROGRESS, "progress", 0, "KIND", TYPE_CHOICE, 0, RUNS, NULL, TEXT_LIMIT,
+     "bar|lines|json|none", G_OUTPUT,
+     "bar (on a terminal the default), lines, json (one object a line, nothing else) or none"},
+    {OPT_QUIET, "quiet", 'q', NULL, TYPE_FLAG, 0, RUNS, NULL, TEXT_LIMIT, NULL, G_OUTPUT,
+     "print nothing but errors"},
+    {OPT_VERBOSE, "verbose", 'v', NULL, TYPE_FLAG, OPTION_NOT_A_SETTING, EVERY, NULL, TEXT_LIMIT,
+     NULL, G_OUTPUT, "print the library's log on standard error"},
+    {OPT_HELP, "help", 'h', NULL, TYPE_FLAG, OPTION_NOT_A_SETTING, EVERY, NULL, TEXT_LIMIT, NULL,
+     G_OUTPUT, "print this help"},
+    {.name = NULL},
+};
+
+const verb_row verb_table[] = {
+    {VERB_SCHEDULE_LIST, "schedule list", NULL, 0, 0, "list the schedules with their parameters",
+     "Durations have a unit: 10ep, 500st (updates), 30% (of the budget).", "schedule list",
+     verb_schedule_list},
+    {VERB_OPTIMIZER_LIST, "optimizer list", NULL, 0, 0,
+     "list the optimizers with their parameters", "", "optimizer list", verb_optimizer_list},
+    {VERB_PLUGIN_LIST, "plugin list", "[FILE…]", 0, 64,
+     "list the plugins: the built-in ones and the files given",
+     "Shows id, version, file and SHA-256 of each plugin and what it offers.",
+     "plugin list\nplugin list ./lehr-mine.so --json", verb_plugin_list},
+    {VERB_MODELS, "models", NULL, 0, 0, "list the built-in models",
+     "Parameters are the trained numbers; FLOPs are of one image's forward pass, a multiply-add "
+     "counted as two.",
+     "models\nmodels --dump vgg6 > mine.model", verb_models},
+    {VERB_DEVICES, "devices", NULL, 0, 0, "list the OpenCL devices",
+     "The index is what --device takes.  family is the kind of kernels that will be used.",
+     "devices\ndevices --json", verb_devices},
+    {VERB_DOCTOR, "doctor", NULL, 0, 0, "look for what could be wrong with this machine's set-up",
+     "Checks the OpenCL loader, each registered driver, devices, the kernel cache, access to "
+     "graphics devices, plugins and data.",
+     "doctor", verb_doctor},
+    {.name = NULL},
+};
+
+const exit_row exit_table[] = {
+    {0, "success"},
+    {1, "an internal error, or out of memory"},
+    {2, "a wrong argument, parameter or configuration"},
+    {3, "no usable OpenCL device"},
+    {4, "a data set that cannot be read or is wrong"},
+    {5, "a checkpoint or weights file that cannot be used"},
+    {6, "training diverged"},
+    {7, "a file that cannot be written, such as a full disk"},
+    {8, "the device failed"},
+    {9, "a plugin that cannot be used"},
+    {130, "stopped by SIGINT, after a checkpoint"},
+    {143, "stopped by SIGTERM, after a checkpoint"},
+    {0, NULL},
+};
+
+const environment_row environment_table[] = {
+    {"LEHR_DATA", "directory in which data sets are looked for"},
+    {"LEHR_PLUGIN_PATH", "directories, separated by ':', in which plugins are looked for by name"},
+    {"LEHR_VARIANT", "forces kernel variants, such as conv.forward=direct; separated by ','"},
+    {"LEHR_TRAITS", "narrows what the device is taken for, such as family=gpu"},
+    {"OCL_ICD_VENDORS", "where the OpenCL loader looks for drivers"},
+    {"POCL_CACHE_DIR", "where the CPU driver keeps compiled kernels"},
+    {"NO_COLOR", "when set: no colours"},
+    {"COLUMNS", "width of the terminal"},
+    {NULL, NULL},
+};
