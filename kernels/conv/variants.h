@@ -9,9 +9,20 @@
 
 #include "kernels/conv/conv.h"
 
-#define LH_CONV_FORWARD_VARIANTS(X) X(forward, direct_cpu, 0) X(forward, plain, 0)
-#define LH_CONV_DATA_VARIANTS(X) X(data, direct_cpu, 0) X(data, plain, 0)
-#define LH_CONV_FILTER_VARIANTS(X) X(filter, plain, 0)
+#define LH_CONV_FORWARD_VARIANTS(X)                                                                \
+    X(forward, direct_cpu, 0)                                                                      \
+    X(forward, gpu_pointwise, 0)                                                                   \
+    X(forward, gpu_implicit_gemm, 0)                                                               \
+    X(forward, plain, 0)
+#define LH_CONV_DATA_VARIANTS(X)                                                                   \
+    X(data, direct_cpu, 0)                                                                         \
+    X(data, gpu_pointwise, 0)                                                                      \
+    X(data, gpu_implicit_gemm, 0)                                                                  \
+    X(data, plain, 0)
+#define LH_CONV_FILTER_VARIANTS(X)                                                                 \
+    X(filter, gpu_pointwise, 0)                                                                    \
+    X(filter, gpu_implicit_gemm, 0)                                                                \
+    X(filter, plain, 0)
 
 /* Declares one row's functions. */
 #define LH_CONV_DECLARE(pass, name, tolerance)                                                     \

@@ -39,6 +39,7 @@ typedef struct lh_matmul_backend {
 /* One list: X(identifier, name of the variant), in the order of the variant tables. */
 #define LH_MATMUL_BACKENDS(X)                                                                      \
     X(packed, "packed_cpu")                                                                        \
+    X(tiled, "tiled")                                                                              \
     X(plain, "plain")
 
 #define LH_MATMUL_EXTERN(id, name) extern const lh_matmul_backend lh_matmul_##id;

@@ -23,6 +23,7 @@ static const row quick[] = {
     {2, 3, 15, 13, 17, 7, 7, 2, 3, 3, 3, 3, true, true},
     {1, 1, 4, 4, 1, 1, 1, 1, 0, 0, 0, 0, true, false},
     {3, 5, 6, 7, 48, 2, 3, 3, 0, 1, 1, 0, false, true},
+    {3, 17, 14, 15, 20, 1, 1, 1, 0, 0, 0, 0, true, true},  /* pointwise; sums of several slices */
 };
 
 /* The convolutions of the four models: vgg6, resnet20, tutorial, keras-cnn. */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GPU family: gradient of a convolution's input as an implicit GEMM by gemm/tile.cl, gathering:
+ *   dx[n][h][w][c] = sum over (r, s, k) of dy[n][(h + PT - r)/SH][(w + PL - s)/SW][k] * w[k][c][r][s]
+ * over the taps for which the divisions leave no rest.  With a stride those taps depend on h mod SH
+ * and w mod SW only: each such phase is a product of its own (launch dimension 2) over every SH-th
+ * row and SW-th column with about R*S/(SH*SW) taps, so that no multiplication is wasted.
+ * dx, dy NHWC; packed[r][s][k][c] by gpu_pack.cl.
+ * -DC -DH -DW -DK -DP -DQ -DR -DS -DSH -DSW -DPT -DPL and the tile.
+ * Launch: (row tiles * THREADS, column tiles, SH * SW).  Sums: r, s, k ascending. */
+#include "common.cl"
+
+/* Rows, columns and taps of the largest phase. */
+#define PHASE_H ((H + SH - 1) / SH)
+#define PHASE_W ((W + SW - 1) / SW)
+#define PHASE_R ((R + SH - 1) / SH)
+#define PHASE_S ((S + SW - 1) / SW)
+
+typedef struct source {
+    __global const float *dy, *packed;
+    int rows;   /* n * PHASE_H * PHASE_W */
+    int r0, s0; /* first tap of this phase; the others follow at SH and SW */
+    int p0, q0; /* row and column of dy that tap (r0, s0) of the phase's first pixel reads */
+} source;
+
+#define A_K_FAST 1
+#define B_K_FAST 0
+
+float load_a(const source *in, int m, int k)
+{
+    int w = m % PHASE_W, h = m / PHASE_W % PHASE_H, n = m / (PHASE_H * PHASE_W);
+    int filter = k % K, s = k / K % PHASE_S, r = k / (K * PHASE_S);
+    int p = h + in->p0 - r, q = w + in->q0 - s;
+    bool inside = m < in->rows && p >= 0 && p < P && q >= 0 && q < Q && in->r0 + r * SH < R &&
+                  in->s0 + s * SW < S;
+    return inside ? in->dy[((size_t)(n * P + p) * Q + q) * K + filter] : 0.0f;
+}
+
+float load_b(const source *in, int k, int n)
+{
+    int filter = k % K, s = in->s0 + k / K % PHASE_S * SW, r = in->r0 + k / (K * PHASE_S) * SH;
+    return n < C && r < R && s < S ? in->packed[((r * S + s) * K + filter) * C + n] : 0.0f;
+}
+
+#include "gemm/tile.cl"
+
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
+void conv_backward_data(__global const float *dy, __global const float *packed,
+                        __global float *dx, int rows)
+{
+    __local float memory[TILE_FLOATS];
+    int phase_h = get_group_id(2) / SW, phase_w = get_group_id(2) % SW;
+    int r0 = (phase_h + PT) % SH, s0 = (phase_w + PL) % SW;
+    const source in = {dy, packed, rows, r0, s0, (phase_h + PT - r0) / SH, (phase_w + PL - s0) / SW};
+    float sum[TM][TN];
+    int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN;
+    int steps = r0 < R && s0 < S ? PHASE_R * PHASE_S * K : 0; /* a phase may have no tap at all */
+    tile_multiply(&in, row0, col0, 0, steps, memory, sum);
+    int row = row0 + get_local_id(0) / WN, col = col0 + get_local_id(0) % WN;
+    #pragma unroll
+    for (int i = 0; i < TM; i++) {
+        int m = row + i * WM, n = m / (PHASE_H * PHASE_W);
+        int h = m / PHASE_W % PHASE_H * SH + phase_h, w = m % PHASE_W * SW + phase_w;
+        if (m >= rows || h >= H || w >= W) continue;
+        #pragma unroll
+        for (int j = 0; j < TN; j++) {
+            int c = col + j * WN;
+            if (c < C) dx[((size_t)(n * H + h) * W + w) * C + c] = sum[i][j];
+        }
+    }
+}

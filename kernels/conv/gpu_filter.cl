@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GPU family: gradient of a convolution's filter as an implicit GEMM by gemm/tile.cl.
+ *   dw[k][(r, s, c)] = sum over m = (n, p, q) of dy[m][k] * x[n][p*SH - PT + r][q*SW - PL + s][c]
+ * The long sum over m is cut into slices: slice z writes partial[z][k][r][s][c], and combine adds the
+ * slices in order into the logical dw[k][c][r][s].  No atomics: the same bits every run.
+ * x, dy NHWC.  -DC -DH -DW -DK -DP -DQ -DR -DS -DSH -DSW -DPT -DPL -DLOCAL and the tile.
+ * Launch: conv_backward_filter (row tiles * THREADS, column tiles, slices); combine 1-D, one
+ * work-item per weight in the order of partial.  Sums: m ascending inside a slice. */
+#include "common.cl"
+
+#define TAPS (R * S * C)
+
+typedef struct source {
+    __global const float *x, *dy;
+} source;
+
+#define A_K_FAST 0
+#define B_K_FAST 0
+
+float load_a(const source *in, int filter, int m)
+{
+    return filter < K ? in->dy[(size_t)m * K + filter] : 0.0f;
+}
+
+float load_b(const source *in, int m, int tap)
+{
+    int q = m % Q, p = m / Q % P, n = m / (P * Q);
+    int c = tap % C, s = tap / C % S, r = tap / (C * S);
+    int y = p * SH - PT + r, x = q * SW - PL + s;
+    bool inside = tap < TAPS && y >= 0 && y < H && x >= 0 && x < W;
+    return inside ? in->x[((size_t)(n * H + y) * W + x) * C + c] : 0.0f;
+}
+
+#include "gemm/tile.cl"
+
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
+void conv_backward_filter(__global const float *x, __global const float *dy,
+                          __global float *partial, int rows, int slice)
+{
+    __local float memory[TILE_FLOATS];
+    const source in = {x, dy};
+    float sum[TM][TN];
+    int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN, m0 = get_group_id(2) * slice;
+    tile_multiply(&in, row0, col0, m0, min(m0 + slice, rows), memory, sum);
+    int row = row0 + get_local_id(0) / WN, col = col0 + get_local_id(0) % WN;
+    partial += get_group_id(2) * (size_t)K * TAPS;
+    #pragma unroll
+    for (int i = 0; i < TM; i++)
+        #pragma unroll
+        for (int j = 0; j < TN; j++) {
+            int k = row + i * WM, tap = col + j * WN;
+            if (k < K && tap < TAPS) partial[(size_t)k * TAPS + tap] = sum[i][j];
+        }
+}
+
+__kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
+void combine(__global const float *partial, __global float *dw, int slices)
+{
+    int i = get_global_id(0);
+    if (i >= K * TAPS) return;
+    float sum = 0.0f;
+    for (int z = 0; z < slices; z++) sum += partial[(size_t)z * K * TAPS + i];
+    int c = i % C, tap = i / C % (R * S), k = i / TAPS;
+    dw[(k * C + c) * (R * S) + tap] = sum;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GPU family: forward convolution as an implicit GEMM by gemm/tile.cl.
+ *   y[m = (n, p, q)][k] = act(bias[k] + sum over (r, s, c) of x[n][p*SH - PT + r][q*SW - PL + s][c]
+ *                                                            * packed[r][s][c][k])
+ * x, y NHWC; packed by gpu_pack.cl.  The patches of x exist only in local memory.
+ * -DC -DH -DW -DK -DP -DQ -DR -DS -DSH -DSW -DPT -DPL -DBIAS -DRELU and the tile.
+ * Launch: (row tiles * THREADS, column tiles).  Sums: r, s, c ascending. */
+#include "common.cl"
+
+typedef struct source {
+    __global const float *x, *packed;
+    int rows; /* n * P * Q */
+} source;
+
+#define A_K_FAST 1
+#define B_K_FAST 0
+
+float load_a(const source *in, int m, int k)
+{
+    int q = m % Q, p = m / Q % P, n = m / (P * Q);
+    int c = k % C, s = k / C % S, r = k / (C * S);
+    int y = p * SH - PT + r, x = q * SW - PL + s;
+    bool inside = m < in->rows && y >= 0 && y < H && x >= 0 && x < W;
+    return inside ? in->x[((size_t)(n * H + y) * W + x) * C + c] : 0.0f;
+}
+
+float load_b(const source *in, int k, int n) { return n < K ? in->packed[k * K + n] : 0.0f; }
+
+#include "gemm/tile.cl"
+
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
+void conv_forward(__global const float *x, __global const float *packed,
+                  __global const float *bias, __global float *y, int rows)
+{
+    __local float memory[TILE_FLOATS];
+    const source in = {x, packed, rows};
+    float sum[TM][TN];
+    int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN;
+    tile_multiply(&in, row0, col0, 0, R * S * C, memory, sum);
+    int row = row0 + get_local_id(0) / WN, col = col0 + get_local_id(0) % WN;
+    #pragma unroll
+    for (int i = 0; i < TM; i++)
+        #pragma unroll
+        for (int j = 0; j < TN; j++) {
+            int m = row + i * WM, k = col + j * WN;
+            if (m >= rows || k >= K) continue;
+            float v = sum[i][j];
+#if BIAS
+            v += bias[k];
+#endif
+#if RELU
+            v = v < 0.0f ? 0.0f : v;
+#endif
+            y[(size_t)m * K + k] = v;
+        }
+}

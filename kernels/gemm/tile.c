@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tiles that tile.cl may take and the choice between them.  The choice weighs padding, idle
+ * compute units and operand reuse; the speed column is an estimate (reuse of a register tile, and
+ * how well its work-groups hide latency), to be replaced by measurement where a device is tuned. */
+#include "kernels/gemm/tile.h"
+
+#include <stdio.h>
+
+typedef struct row {
+    lh_tile tile;
+    double speed; /* relative rate of multiply-adds when all units are busy */
+} row;
+
+static const row table[] = {
+    {{128, 128, 16, 8, 8, 256}, 1.00}, {{128, 128, 8, 8, 8, 256}, 0.90},
+    {{128, 64, 16, 8, 4, 256}, 0.85},  {{64, 128, 16, 4, 8, 256}, 0.85},
+    {{64, 64, 16, 8, 8, 64}, 0.80},    {{64, 64, 16, 4, 4, 256}, 0.65},
+    {{64, 64, 8, 8, 8, 64}, 0.70},     {{128, 32, 16, 4, 4, 256}, 0.60},
+    {{32, 32, 16, 4, 4, 64}, 0.50},    {{16, 16, 8, 4, 4, 16}, 0.15},
+};
+
+static size_t local_bytes(const lh_tile *t)
+{
+    return (size_t)t->bk * (size_t)(t->bm + t->bn + 2) * sizeof(float);
+}
+
+static bool fits(const lh_traits *traits, const lh_tile *t)
+{
+    size_t threads = (size_t)t->threads;
+    return lh_local_size(traits, threads) == threads && local_bytes(t) <= traits->local_bytes;
+}
+
+const char *lh_tile_declines(const lh_traits *traits)
+{
+    const char *reason = lh_needs_gpu_family(traits);
+    if (reason) return reason;
+    return fits(traits, &table[LH_COUNT(table) - 1].tile)
+               ? NULL
+               : "needs work-groups of 16 and 1.1 KB of local memory";
+}
+
+/* Below MIN_SLICE steps the second stage costs more than the waiting units. */
+enum { MIN_SLICE = 256, MAX_SLICES = 128, GROUPS_PER_UNIT = 4 };
+
+static size_t most_slices(size_t k)
+{
+    size_t most = k / MIN_SLICE;
+    return most < 1 ? 1 : most > MAX_SLICES ? MAX_SLICES : most;
+}
+
+/* Relative time: rounds of work-groups over the device, each as long as its tile is large. */
+static double cost(const lh_traits *traits, const row *r, size_t m, size_t n, size_t k)
+{
+    const lh_tile *t = &r->tile;
+    size_t groups = lh_div_up(m, (size_t)t->bm) * lh_div_up(n, (size_t)t->bn) * most_slices(k);
+    double rounds = (double)lh_div_up(groups, traits->compute_units);
+    return rounds * t->bm * t->bn / r->speed;
+}
+
+lh_tile lh_tile_choose(const lh_traits *traits, size_t m, size_t n, size_t k)
+{
+    const row *best = &table[LH_COUNT(table) - 1];
+    for (size_t i = 0; i < LH_COUNT(table); i++)
+        if (fits(traits, &table[i].tile) &&
+            cost(traits, &table[i], m, n, k) < cost(traits, best, m, n, k))
+            best = &table[i];
+    return best->tile;
+}
+
+lh_slices lh_tile_slices(const lh_traits *traits, const lh_tile *tile, size_t m, size_t n,
+                         size_t k)
+{
+    size_t groups = lh_div_up(m, (size_t)tile->bm) * lh_div_up(n, (size_t)tile->bn);
+    size_t want = lh_div_up((size_t)traits->compute_units * GROUPS_PER_UNIT, groups);
+    if (want > most_slices(k)) want = most_slices(k);
+    size_t length = lh_round_up(lh_div_up(k, want), (size_t)tile->bk);
+    return (lh_slices){(int)lh_div_up(k, length), (int)length};
+}
+
+void lh_tile_options(const lh_tile *t, char *out, size_t size)
+{
+    snprintf(out, size, "-DBM=%d -DBN=%d -DBK=%d -DTM=%d -DTN=%d", t->bm, t->bn, t->bk, t->tm,
+             t->tn);
+}

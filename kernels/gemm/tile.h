@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Choosing the tile of gemm/tile.cl for a product on a device: for the tiled matmul backend and the
+ * implicit GEMM convolutions. */
+#ifndef LH_TILE_H
+#define LH_TILE_H
+
+#include "kernels/op.h"
+
+typedef struct lh_tile {
+    int bm, bn, bk; /* work-group's tile of C, steps of k per round */
+    int tm, tn;     /* work-item's part */
+    int threads;    /* work-group size */
+} lh_tile;
+
+/* How k is cut so that a small C still fills the device: slices of `length` steps (the last one may
+ * be shorter), each a partial C that a second stage adds in order. */
+typedef struct lh_slices {
+    int count, length;
+} lh_slices;
+
+/* NULL when some tile fits the device, else why not. */
+const char *lh_tile_declines(const lh_traits *traits);
+/* The tile for C[m][n]; k is the length that lh_tile_slices may cut, 0 when it stays whole. */
+lh_tile lh_tile_choose(const lh_traits *traits, size_t m, size_t n, size_t k);
+/* Slices for the largest product; a smaller k uses the same length and fewer slices. */
+lh_slices lh_tile_slices(const lh_traits *traits, const lh_tile *tile, size_t m, size_t n,
+                         size_t k);
+/* Options for the build: "-DBM=… -DBN=… …". */
+void lh_tile_options(const lh_tile *tile, char *out, size_t size);
+
+#endif
