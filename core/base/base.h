@@ -61,6 +61,8 @@ bool lh_parse_double(const char *text, double *out);
 bool lh_parse_u64(const char *text, uint64_t *out);
 /* The shortest decimal text that reads back as the same double; out holds >= 32 bytes. */
 void lh_format_double(double value, char *out, size_t size);
+/* The same for a float: 0.1f gives "0.1", not "0.10000000149011612". */
+void lh_format_float(float value, char *out, size_t size);
 
 /* Puts this thread into the C locale (so that printf writes 0.5, not 0,5) and back. */
 typedef struct lh_locale {

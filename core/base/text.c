@@ -5,6 +5,7 @@
 #include "core/base/base.h"
 
 #include <errno.h>
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -153,17 +154,30 @@ bool lh_parse_u64(const char *text, uint64_t *out)
     return true;
 }
 
+/* Writes value with the fewest digits that read back as the same number.  %g drops trailing zeros, so
+ * `safe` digits (which every decimal of that length survives) already give the shortest text of all
+ * numbers that have one; only subnormals, with fewer bits, are searched from one digit on. */
+static void format_shortest(double value, bool single, char *out, size_t size)
+{
+    lh_locale saved = lh_locale_enter();
+    double least = single ? (double)FLT_MIN : DBL_MIN;
+    int safe = single ? FLT_DIG : DBL_DIG, most = single ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
+    for (int digits = fabs(value) < least ? 1 : safe; digits <= most; digits++) {
+        snprintf(out, size, "%.*g", digits, value);
+        double back = single ? (double)strtof(out, NULL) : strtod(out, NULL);
+        if (!(back != value)) break;
+    }
+    lh_locale_leave(saved);
+}
+
 void lh_format_double(double value, char *out, size_t size)
 {
-    locale_t c = c_locale(), old = c ? uselocale(c) : (locale_t)0;
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(out, size, "%.*g", digits, value);
-        if (!(strtod(out, NULL) != value)) break;
-    }
-    if (c) {
-        uselocale(old);
-        freelocale(c);
-    }
+    format_shortest(value, false, out, size);
+}
+
+void lh_format_float(float value, char *out, size_t size)
+{
+    format_shortest((double)value, true, out, size);
 }
 
 unsigned lh_edit_distance(const char *a, const char *b)

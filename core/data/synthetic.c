@@ -52,21 +52,22 @@ static void rotation(float t, float *cosine, float *sine)
     *sine = 2.0f * t / d;
 }
 
-static item random_item(source *s, uint32_t shape, uint32_t standing, float low, float high)
+static item random_item(source *s, uint32_t shape, uint32_t standing, float low, float high,
+                        float spread)
 {
     item it = {.shape = shape, .standing = standing};
     float c, d;
     it.radius = uniform(s, low, high);
-    it.x = uniform(s, it.radius * 0.8f, SIDE - it.radius * 0.8f);
-    it.y = uniform(s, it.radius * 0.8f, SIDE - it.radius * 0.8f);
+    it.x = uniform(s, SIDE / 2 - spread, SIDE / 2 + spread);
+    it.y = uniform(s, SIDE / 2 - spread, SIDE / 2 + spread);
     rotation(uniform(s, -0.13f, 0.13f), &it.cosine, &it.sine); /* up to 15 degrees */
     rotation(uniform(s, -0.17f, 0.17f), &c, &d);               /* up to 20 degrees */
-    float period = uniform(s, 3.2f, 5.0f);
+    float period = uniform(s, 4.0f, 6.0f);
     it.stripe_x = (standing ? c : d) / period;
     it.stripe_y = (standing ? -d : c) / period;
     it.phase = uniform(s, 0.0f, 1.0f);
     for (int k = 0; k < 3; k++) {
-        float middle = uniform(s, 0.2f, 0.8f), half = uniform(s, 0.05f, 0.25f);
+        float middle = uniform(s, 0.2f, 0.8f), half = uniform(s, 0.1f, 0.3f);
         it.colour[0][k] = middle - half;
         it.colour[1][k] = middle + half;
     }
@@ -124,7 +125,7 @@ static void background(source *s, float pixels[3][PLANE])
 {
     float c, d, base[3], slope_x[3], slope_y[3];
     rotation(uniform(s, -1.0f, 1.0f), &c, &d);
-    float period = uniform(s, 3.0f, 8.0f), depth = uniform(s, 0.0f, 0.2f);
+    float period = uniform(s, 3.0f, 8.0f), depth = uniform(s, 0.0f, 0.12f);
     for (int k = 0; k < 3; k++) {
         base[k] = uniform(s, 0.2f, 0.8f);
         slope_x[k] = uniform(s, -0.2f, 0.2f) / SIDE;
@@ -158,17 +159,17 @@ static void draw_image(uint64_t seed, uint64_t index, uint32_t label, uint8_t *o
     float pixels[3][PLANE];
     source s = {.seed = seed, .index = index};
     background(&s, pixels);
-    uint32_t distractors = (uint32_t)uniform(&s, 1.0f, 4.0f);
+    uint32_t distractors = (uint32_t)uniform(&s, 0.0f, 3.0f);
     for (uint32_t i = 0; i < distractors; i++) {
         uint32_t kind = (uint32_t)uniform(&s, 0.0f, 2.0f * SHAPES);
-        item it = random_item(&s, kind % SHAPES, kind / SHAPES % 2, 2.5f, 4.5f);
+        item it = random_item(&s, kind % SHAPES, kind / SHAPES % 2, 2.5f, 4.5f, 15.0f);
         it.strength = uniform(&s, 0.4f, 0.9f);
         paint(&it, pixels);
     }
-    item it = random_item(&s, label % SHAPES, label / SHAPES, 6.0f, 11.0f);
-    it.strength = uniform(&s, 0.6f, 1.0f);
+    item it = random_item(&s, label % SHAPES, label / SHAPES, 7.5f, 13.0f, 5.0f);
+    it.strength = uniform(&s, 0.7f, 1.0f);
     paint(&it, pixels);
-    add_noise(&s, uniform(&s, 0.1f, 0.35f), pixels, out);
+    add_noise(&s, uniform(&s, 0.05f, 0.2f), pixels, out);
 }
 
 typedef struct options {

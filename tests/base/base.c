@@ -57,6 +57,14 @@ Test(base, numbers_as_text)
     double back = 0;
     cr_expect(lh_parse_double(text, &back));
     cr_expect_eq(back, 1.0 / 3);
+    lh_format_float(0.1f, text, sizeof text);
+    cr_expect_str_eq(text, "0.1");
+    lh_format_float(0.3f * 0.1f, text, sizeof text);
+    cr_expect_str_eq(text, "0.030000001");
+    lh_format_double(5e-324, text, sizeof text);
+    cr_expect_str_eq(text, "5e-324");
+    lh_format_double(100, text, sizeof text);
+    cr_expect_str_eq(text, "100");
     cr_expect_not(lh_parse_double("1,5", &back));
     cr_expect_not(lh_parse_double(" 1", &back));
     cr_expect_not(lh_parse_double("nan", &back));

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writing, reading and cutting histories. */
+#include "core/train/history.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/files.h"
+
+#define JSONL "history.jsonl"
+
+static const char *const kind_names[] = {[LH_RECORD_STEP] = "step", [LH_RECORD_EPOCH] = "epoch"};
+
+/* The numbers of a record as a table: name, place in the struct, written as float. */
+typedef struct field {
+    const char *name;
+    size_t offset;
+    bool single;
+} field;
+
+#define FIELD_ROW(name) {#name, offsetof(lh_record, name), sizeof #name == 3 && #name[0] == 'l'},
+static const field fields[] = {LH_HISTORY_FIELDS(FIELD_ROW)};
+#undef FIELD_ROW
+
+static double *value_of(lh_record *record, const field *f)
+{
+    return (double *)(void *)((char *)record + f->offset);
+}
+
+lh_record lh_record_new(lh_record_kind kind)
+{
+    lh_record record = {.kind = kind};
+    for (size_t i = 0; i < LH_COUNT(fields); i++) *value_of(&record, &fields[i]) = NAN;
+    return record;
+}
+
+/* ---- writing ---- */
+
+struct lh_history {
+    lehr_context *ctx;
+    lh_appender *lines;
+    lh_str csv_path, csv, line;
+};
+
+/* The number's text, "" when it is not known. */
+static void number_text(lh_record *record, const field *f, char text[40])
+{
+    double value = *value_of(record, f);
+    text[0] = '\0';
+    if (!isfinite(value)) return;
+    if (f->single)
+        lh_format_float((float)value, text, 40);
+    else
+        lh_format_double(value, text, 40);
+}
+
+static void add_csv_header(lh_str *csv)
+{
+    lh_str_add(csv, "kind,step");
+    for (size_t i = 0; i < LH_COUNT(fields); i++) lh_str_printf(csv, ",%s", fields[i].name);
+    lh_str_add(csv, "\n");
+}
+
+/* Adds the record to both forms at once: formatting numbers is what costs. */
+static void add_record(const lh_record *source, lh_str *json, lh_str *csv)
+{
+    char text[40];
+    lh_record record = *source;
+    const char *kind = kind_names[record.kind];
+    unsigned long long step = (unsigned long long)record.step;
+    lh_str_printf(json, "{\"kind\":\"%s\",\"step\":%llu", kind, step);
+    lh_str_printf(csv, "%s,%llu", kind, step);
+    for (size_t i = 0; i < LH_COUNT(fields); i++) {
+        number_text(&record, &fields[i], text);
+        lh_str_printf(json, ",\"%s\":%s", fields[i].name, text[0] ? text : "null");
+        lh_str_printf(csv, ",%s", text);
+    }
+    lh_str_add(json, "}");
+    lh_str_add(csv, "\n");
+}
+
+/* Fills the table with the lines that a resumed run already has. */
+static lehr_status take_over(lh_history *h, const char *path)
+{
+    lh_records old = {0};
+    if (!lh_file_exists(path)) return LEHR_OK;
+    lehr_status status = lh_history_read(h->ctx, path, &old);
+    for (size_t i = 0; i < old.count && !status; i++) {
+        lh_str_clear(&h->line);
+        add_record(&old.rows[i], &h->line, &h->csv);
+    }
+    lh_records_free(&old);
+    return status;
+}
+
+lehr_status lh_history_open(lehr_context *ctx, const char *dir, lh_history **out)
+{
+    lh_str path = {0};
+    lehr_status status = LEHR_OK;
+    *out = NULL;
+    lh_history *h = lh_alloc(ctx, 1, sizeof *h);
+    if (!h) return LEHR_E_MEMORY;
+    h->ctx = ctx;
+    lh_path_join(&path, dir, JSONL);
+    lh_path_join(&h->csv_path, dir, "history.csv");
+    add_csv_header(&h->csv);
+    if (path.failed || h->csv_path.failed)
+        status = lh_fail(ctx, LEHR_E_MEMORY, "out of memory for a path");
+    if (!status) status = take_over(h, path.text);
+    if (!status) status = lh_appender_open(ctx, path.text, &h->lines);
+    lh_str_free(&path);
+    if (status)
+        lh_history_close(&h);
+    else
+        *out = h;
+    return status;
+}
+
+lehr_status lh_history_add(lh_history *h, const lh_record *record)
+{
+    lh_str_clear(&h->line);
+    add_record(record, &h->line, &h->csv);
+    if (h->line.failed || h->csv.failed)
+        return lh_fail(h->ctx, LEHR_E_MEMORY, "out of memory for the history");
+    return lh_appender_line(h->lines, h->line.text);
+}
+
+lehr_status lh_history_save(lh_history *h)
+{
+    lehr_status status = lh_appender_sync(h->lines);
+    if (status) return status;
+    return lh_file_write(h->ctx, h->csv_path.text, h->csv.text, h->csv.length);
+}
+
+void lh_history_close(lh_history **history)
+{
+    if (!history || !*history) return;
+    lh_history *h = *history;
+    lh_appender_close(&h->lines);
+    lh_str_free(&h->csv_path);
+    lh_str_free(&h->csv);
+    lh_str_free(&h->line);
+    free(h);
+    *history = NULL;
+}
+
+/* ---- reading ---- */
+
+/* Takes the numbers of one object; false when it is no record (which may be a later version's). */
+static bool take_record(const json_t *object, lh_record *record)
+{
+    const char *kind = json_string_value(json_object_get(object, "kind"));
+    const json_t *step = json_object_get(object, "step");
+    size_t k = 0;
+    while (k < LH_COUNT(kind_names) && (!kind || strcmp(kind, kind_names[k]) != 0)) k++;
+    if (k == LH_COUNT(kind_names) || !json_is_integer(step) || json_integer_value(step) < 0)
+        return false;
+    *record = lh_record_new((lh_record_kind)k);
+    record->step = (uint64_t)json_integer_value(step);
+    for (size_t i = 0; i < LH_COUNT(fields); i++) {
+        const json_t *value = json_object_get(object, fields[i].name);
+        if (json_is_number(value)) *value_of(record, &fields[i]) = json_number_value(value);
+    }
+    return true;
+}
+
+/* Splits text into lines and hands each object on.  ends, when not NULL, gets the offset behind each
+ * record's newline. */
+static lehr_status parse_lines(lehr_context *ctx, const char *path, const char *text, size_t size,
+                               lh_records *out, size_t *ends)
+{
+    size_t number = 0;
+    for (size_t at = 0; at < size;) {
+        const char *newline = memchr(text + at, '\n', size - at);
+        size_t length = newline ? (size_t)(newline - text) - at : size - at;
+        json_error_t error;
+        json_t *object = json_loadb(text + at, length, JSON_REJECT_DUPLICATES, &error);
+        number++;
+        if (!object && newline && at + length + 1 < size)
+            return lh_fail(ctx, LEHR_E_CHECKPOINT, "'%s', line %zu: %s: the file is damaged; move it away to go on without "
+                           "it",
+                           path, number, error.text);
+        if (!object || !newline) {
+            lh_log(ctx, LEHR_LOG_WARN, "'%s': the last line was cut short and is dropped", path);
+            json_decref(object);
+            break;
+        }
+        at += length + 1;
+        if (take_record(object, &out->rows[out->count])) {
+            if (ends) ends[out->count] = at;
+            out->count++;
+        }
+        json_decref(object);
+    }
+    return LEHR_OK;
+}
+
+static size_t count_lines(const char *text, size_t size)
+{
+    size_t lines = 1;
+    for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
+    return lines;
+}
+
+lehr_status lh_history_read(lehr_context *ctx, const char *path, lh_records *out)
+{
+    char *text;
+    size_t size;
+    *out = (lh_records){0};
+    lehr_status status = lh_file_read(ctx, path, 0, LEHR_E_CHECKPOINT, &text, &size);
+    if (status) return status;
+    out->rows = lh_alloc(ctx, count_lines(text, size), sizeof *out->rows);
+    status = out->rows ? parse_lines(ctx, path, text, size, out, NULL) : LEHR_E_MEMORY;
+    free(text);
+    if (status) lh_records_free(out);
+    return status;
+}
+
+void lh_records_free(lh_records *records)
+{
+    if (!records) return;
+    free(records->rows);
+    *records = (lh_records){0};
+}
+
+/* ---- cutting ---- */
+
+/* A record that a checkpoint after that many updates and epochs knows of. */
+static bool known(const lh_record *record, uint64_t step, uint64_t epochs, uint64_t *seen)
+{
+    if (record->kind == LH_RECORD_STEP) return record->step <= step;
+    (*seen)++;
+    return *seen <= epochs && record->step <= step;
+}
+
+lehr_status lh_history_truncate(lehr_context *ctx, const char *dir, uint64_t step, uint64_t epochs)
+{
+    char *text = NULL;
+    size_t size = 0, *ends = NULL;
+    lh_records all = {0};
+    lh_str path = {0}, kept = {0};
+    lehr_status status = LEHR_OK;
+    lh_path_join(&path, dir, JSONL);
+    if (!lh_file_exists(lh_str_text(&path))) {
+        if (step)
+            lh_log(ctx, LEHR_LOG_WARN, "'%s' is missing: the run goes on with a new one",
+                   lh_str_text(&path));
+        goto done;
+    }
+    status = lh_file_read(ctx, lh_str_text(&path), 0, LEHR_E_CHECKPOINT, &text, &size);
+    if (status) goto done;
+    all.rows = lh_alloc(ctx, count_lines(text, size), sizeof *all.rows);
+    ends = lh_alloc(ctx, count_lines(text, size), sizeof *ends);
+    status = all.rows && ends ? parse_lines(ctx, path.text, text, size, &all, ends) : LEHR_E_MEMORY;
+    uint64_t seen = 0, last = 0;
+    size_t begin = 0;
+    for (size_t i = 0; i < all.count && !status; i++) {
+        if (known(&all.rows[i], step, epochs, &seen)) {
+            lh_str_add_bytes(&kept, text + begin, ends[i] - begin);
+            if (all.rows[i].kind == LH_RECORD_STEP) last = all.rows[i].step;
+        }
+        begin = ends[i];
+    }
+    if (!status && last != step)
+        lh_log(ctx, LEHR_LOG_WARN, "'%s' ends at update %llu, the checkpoint stands at %llu",
+               path.text, (unsigned long long)last, (unsigned long long)step);
+    if (!status && kept.failed) status = lh_fail(ctx, LEHR_E_MEMORY, "out of memory for a history");
+    if (!status && kept.length != size)
+        status = lh_file_write(ctx, path.text, lh_str_text(&kept), kept.length);
+done:
+    free(text);
+    free(ends);
+    lh_records_free(&all);
+    lh_str_free(&path);
+    lh_str_free(&kept);
+    return status;
+}
