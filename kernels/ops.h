@@ -9,6 +9,9 @@
     X(lh_activation_forward)                                                                       \
     X(lh_add_forward)                                                                              \
     X(lh_batch)                                                                                    \
+    X(lh_batchnorm_backward)                                                                       \
+    X(lh_batchnorm_eval)                                                                           \
+    X(lh_batchnorm_train)                                                                          \
     X(lh_conv_backward_data)                                                                       \
     X(lh_conv_backward_filter)                                                                     \
     X(lh_conv_forward)                                                                             \

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Batch normalisation over N, H, W of NHWC (hw = 1 for dense layers), optionally with ReLU behind it.
- *   train: mean, var (biased) of the batch; y = act(gamma * (x - mean) / sqrt(var + eps) + beta);
- *          running = (1 - momentum) * running + momentum * batch, with the unbiased variance (PyTorch);
- *          saved [4][c]: scale = gamma * inv_std, shift = beta - mean * scale, mean, inv_std
+ * Batch normalisation over N, H, W of NHWC (hw = 1 for dense layers), optionally with ReLU behind
+ * it. train: mean, var (biased) of the batch; y = act(gamma * (x - mean) / sqrt(var + eps) + beta);
+ *          running = (1 - momentum) * running + momentum * batch, with the unbiased variance
+ * (PyTorch); saved [4][c]: scale = gamma * inv_std, shift = beta - mean * scale, mean, inv_std
  *   eval:  the same with the running statistics
  *   backward (of train): dz = dy where act(z) > 0; dbeta = sum dz; dgamma = sum dz * xhat;
  *          dx = gamma * inv_std * (dz - dbeta / m - xhat * dgamma / m), m = n * hw
- * dx may be the same buffer as dy.  The variance must not lose digits for |mean| >> sd: shift or two
- * passes, tested. */
+ * dx may be the same buffer as dy.  The variance must not lose digits for |mean| >> sd: shift or
+ * two passes, tested. */
 #ifndef LH_BATCHNORM_H
 #define LH_BATCHNORM_H
 
@@ -20,11 +20,23 @@ typedef struct lh_batchnorm_problem {
     lh_activation act; /* LH_ACT_NONE or LH_ACT_RELU */
 } lh_batchnorm_problem;
 
-enum { LH_BNT_X, LH_BNT_GAMMA, LH_BNT_BETA, LH_BNT_RUNNING_MEAN, LH_BNT_RUNNING_VAR, LH_BNT_Y,
-       LH_BNT_SAVED };
+enum {
+    LH_BNT_X,
+    LH_BNT_GAMMA,
+    LH_BNT_BETA,
+    LH_BNT_RUNNING_MEAN,
+    LH_BNT_RUNNING_VAR,
+    LH_BNT_Y,
+    LH_BNT_SAVED
+};
 enum { LH_BNE_X, LH_BNE_GAMMA, LH_BNE_BETA, LH_BNE_MEAN, LH_BNE_VAR, LH_BNE_Y };
 enum { LH_BNB_X, LH_BNB_DY, LH_BNB_GAMMA, LH_BNB_SAVED, LH_BNB_DX, LH_BNB_DGAMMA, LH_BNB_DBETA };
 
 extern const lh_op lh_batchnorm_train, lh_batchnorm_eval, lh_batchnorm_backward;
+
+/* The truth, in double. */
+void lh_batchnorm_train_reference(const void *problem, const lh_host_args *args);
+void lh_batchnorm_eval_reference(const void *problem, const lh_host_args *args);
+void lh_batchnorm_backward_reference(const void *problem, const lh_host_args *args);
 
 #endif

@@ -13,6 +13,9 @@
     X(lh_cases_activation_forward)                                                                 \
     X(lh_cases_add_forward)                                                                        \
     X(lh_cases_batch)                                                                              \
+    X(lh_cases_batchnorm_backward)                                                                 \
+    X(lh_cases_batchnorm_eval)                                                                     \
+    X(lh_cases_batchnorm_train)                                                                    \
     X(lh_cases_conv_backward_data)                                                                 \
     X(lh_cases_conv_backward_filter)                                                               \
     X(lh_cases_conv_forward)                                                                       \

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Batch normalisation: problem, variant tables. */
+#include "kernels/batchnorm/batchnorm.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "kernels/batchnorm/host.h"
+#include "kernels/stream.h"
+
+static size_t elements(const lh_batchnorm_problem *p, int n) {
+    return (size_t)n * p->hw * p->c;
+}
+
+static size_t count_train(const void *problem, unsigned operand, int n) {
+    const lh_batchnorm_problem *p = problem;
+    if (operand == LH_BNT_X || operand == LH_BNT_Y) return elements(p, n);
+    return (size_t)p->c * (operand == LH_BNT_SAVED ? 4 : 1);
+}
+
+static size_t count_eval(const void *problem, unsigned operand, int n) {
+    const lh_batchnorm_problem *p = problem;
+    return operand == LH_BNE_X || operand == LH_BNE_Y ? elements(p, n) : (size_t)p->c;
+}
+
+static size_t count_backward(const void *problem, unsigned operand, int n) {
+    const lh_batchnorm_problem *p = problem;
+    if (operand == LH_BNB_X || operand == LH_BNB_DY || operand == LH_BNB_DX) return elements(p, n);
+    return (size_t)p->c * (operand == LH_BNB_SAVED ? 4 : 1);
+}
+
+static int batch(const void *problem) {
+    return ((const lh_batchnorm_problem *)problem)->n;
+}
+
+static const char *invalid(const void *problem) {
+    const lh_batchnorm_problem *p = problem;
+    if (p->n < 1 || p->c < 1 || p->hw < 1) return "empty tensor";
+    if (p->hw > INT_MAX / p->n) return "more than 2^31 pixels in a batch";
+    if (!(p->eps >= 0)) return "negative eps";
+    if (p->act != LH_ACT_NONE && p->act != LH_ACT_RELU) return "activation is not none or relu";
+    return NULL;
+}
+
+static double flops_train(const void *problem, int n) {
+    return 6.0 * (double)elements(problem, n);
+}
+static double flops_eval(const void *problem, int n) {
+    return 2.0 * (double)elements(problem, n);
+}
+static double flops_backward(const void *problem, int n) {
+    return 10.0 * (double)elements(problem, n);
+}
+
+static void describe(const void *problem, char *out, size_t size) {
+    const lh_batchnorm_problem *p = problem;
+    snprintf(out, size, "n=%d c=%d hw=%d eps=%g momentum=%g act=%s", p->n, p->c, p->hw,
+             (double)p->eps, (double)p->momentum, lh_activation_name(p->act));
+}
+
+static const lh_operand train_operands[] = {{"x", LH_IN, LH_F32},
+                                            {"gamma", LH_IN, LH_F32},
+                                            {"beta", LH_IN, LH_F32},
+                                            {"running_mean", LH_INOUT, LH_F32},
+                                            {"running_var", LH_INOUT, LH_F32},
+                                            {"y", LH_OUT, LH_F32},
+                                            {"saved", LH_OUT, LH_F32}};
+static const lh_operand eval_operands[] = {{"x", LH_IN, LH_F32},    {"gamma", LH_IN, LH_F32},
+                                           {"beta", LH_IN, LH_F32}, {"mean", LH_IN, LH_F32},
+                                           {"var", LH_IN, LH_F32},  {"y", LH_OUT, LH_F32}};
+static const lh_operand backward_operands[] = {{"x", LH_IN, LH_F32},     {"dy", LH_IN, LH_F32},
+                                               {"gamma", LH_IN, LH_F32}, {"saved", LH_IN, LH_F32},
+                                               {"dx", LH_OUT, LH_F32},   {"dgamma", LH_OUT, LH_F32},
+                                               {"dbeta", LH_OUT, LH_F32}};
+
+static const lh_variant train_variants[] = {
+    {"tasks_cpu", lh_declines_without_cpu, lh_batchnorm_prepare_train_tasks,
+     lh_batchnorm_run_train},
+    {"groups", lh_declines_never, lh_batchnorm_prepare_train_groups, lh_batchnorm_run_train}};
+static const lh_variant eval_variants[] = {
+    {"tasks_cpu", lh_declines_without_cpu, lh_batchnorm_prepare_eval_tasks, lh_batchnorm_run_eval},
+    {"groups", lh_declines_never, lh_batchnorm_prepare_eval_groups, lh_batchnorm_run_eval}};
+static const lh_variant backward_variants[] = {
+    {"tasks_cpu", lh_declines_without_cpu, lh_batchnorm_prepare_backward_tasks,
+     lh_batchnorm_run_backward},
+    {"groups", lh_declines_never, lh_batchnorm_prepare_backward_groups, lh_batchnorm_run_backward}};
+
+const lh_op lh_batchnorm_train = {"batchnorm.train",
+                                  sizeof(lh_batchnorm_problem),
+                                  LH_OPERANDS(train_operands),
+                                  LH_VARIANTS(train_variants),
+                                  count_train,
+                                  batch,
+                                  invalid,
+                                  lh_batchnorm_train_reference,
+                                  flops_train,
+                                  describe,
+                                  5e-6};
+const lh_op lh_batchnorm_eval = {"batchnorm.eval",
+                                 sizeof(lh_batchnorm_problem),
+                                 LH_OPERANDS(eval_operands),
+                                 LH_VARIANTS(eval_variants),
+                                 count_eval,
+                                 batch,
+                                 invalid,
+                                 lh_batchnorm_eval_reference,
+                                 flops_eval,
+                                 describe,
+                                 2e-6};
+const lh_op lh_batchnorm_backward = {"batchnorm.backward",
+                                     sizeof(lh_batchnorm_problem),
+                                     LH_OPERANDS(backward_operands),
+                                     LH_VARIANTS(backward_variants),
+                                     count_backward,
+                                     batch,
+                                     invalid,
+                                     lh_batchnorm_backward_reference,
+                                     flops_backward,
+                                     describe,
+                                     5e-6};

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Building and launching batch normalisation.  Slots are a fixed function of the problem (never of
+ * the device's threads): "per" pixels each, at most MAX_SLOTS of them. */
+#include "kernels/batchnorm/host.h"
+
+#include <stdio.h>
+
+#include "kernels/stream.h"
+
+enum { MAX_SLOTS = 1024 };
+
+/* number[]: */
+enum {
+    TASKS, /* 1: kernels of tasks.cl, 0: of groups.cl */
+    PER,   /* pixels of a slot */
+    APPLY, /* tasks: pixels of a task of apply; groups: work-group size */
+    LANES_C,
+    LANES_P, /* tasks: vector width, 1; groups: work-group of the sums */
+};
+
+/* kernels[], in order of launch: */
+enum { SUMS, MERGE, LAST };
+
+static size_t pixels(const lh_exec *e, int n) {
+    return (size_t)n * ((const lh_batchnorm_problem *)e->problem)->hw;
+}
+
+static size_t most(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* Vectors summed at a time: their sums, and the channel's numbers, stay in registers. */
+static int block_size(int vectors) {
+    for (int block = 4; block > 1; block--)
+        if (vectors % block == 0) return block;
+    return 1;
+}
+
+static void tasks_geometry(lh_exec *e, char *options, size_t size) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    unsigned width = lh_channel_width(lh_device_traits(e->dev), p->c);
+    size_t chunk = most(1, LH_STREAM_CHUNK / (size_t)p->c);
+    e->number[TASKS] = 1;
+    e->number[PER] = (int64_t)most(chunk, lh_div_up(pixels(e, p->n), MAX_SLOTS));
+    e->number[APPLY] = (int64_t)chunk;
+    e->number[LANES_C] = width;
+    e->number[LANES_P] = 1;
+    snprintf(options, size, "-DC=%d -DRELU=%d -DVW=%u -DBLOCK=%d -DAPPLY=%zu", p->c,
+             p->act == LH_ACT_RELU, width, block_size(p->c / (int)width), chunk);
+}
+
+static void groups_geometry(lh_exec *e, char *options, size_t size) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    const lh_traits *traits = lh_device_traits(e->dev);
+    size_t lanes_c = 1, local = lh_local_size(traits, 128), group = lh_local_size(traits, 256);
+    while (lanes_c < 32 && lanes_c < (size_t)p->c && lanes_c < group) lanes_c *= 2;
+    size_t lanes_p = group / lanes_c;
+    /* A few dozen pixels per lane, and enough groups to fill a device. */
+    size_t per = most(lanes_p, 4096 / (size_t)p->c);
+    e->number[TASKS] = 0;
+    e->number[PER] = (int64_t)most(per, lh_div_up(pixels(e, p->n), MAX_SLOTS));
+    e->number[APPLY] = (int64_t)local;
+    e->number[LANES_C] = (int64_t)lanes_c;
+    e->number[LANES_P] = (int64_t)lanes_p;
+    snprintf(options, size, "-DC=%d -DRELU=%d -DLC=%zu -DLP=%zu -DLOCAL=%zu", p->c,
+             p->act == LH_ACT_RELU, lanes_c, lanes_p, local);
+}
+
+/* Floats of part [slots][2][C]. */
+static size_t part_size(const lh_exec *e) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    return lh_div_up(pixels(e, p->n), (size_t)e->number[PER]) * 2 * (size_t)p->c;
+}
+
+static lehr_status prepare(lh_exec *e, bool tasks, const char *const kernels[3]) {
+    char options[256];
+    (tasks ? tasks_geometry : groups_geometry)(e, options, sizeof options);
+    lehr_status st = LEHR_OK;
+    for (unsigned i = 0; i < 3 && st == LEHR_OK; i++)
+        if (kernels[i])
+            st = lh_exec_kernel(e, i, tasks ? "batchnorm/tasks.cl" : "batchnorm/groups.cl",
+                                kernels[i], "%s", options);
+    return st;
+}
+
+static lehr_status prepare_train(lh_exec *e, bool tasks) {
+    static const char *const kernels[] = {"batchnorm_statistics", "batchnorm_merge",
+                                          "batchnorm_apply"};
+    lehr_status st = prepare(e, tasks, kernels);
+    e->workspace = sizeof(float) * part_size(e);
+    return st;
+}
+
+static lehr_status prepare_eval(lh_exec *e, bool tasks) {
+    static const char *const kernels[] = {NULL, "batchnorm_coefficients", "batchnorm_apply"};
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    e->workspace = sizeof(float) * 2 * (size_t)p->c;
+    return prepare(e, tasks, kernels);
+}
+
+static lehr_status prepare_backward(lh_exec *e, bool tasks) {
+    static const char *const kernels[] = {"batchnorm_backward_sums", "batchnorm_backward_merge",
+                                          "batchnorm_backward_apply"};
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    lehr_status st = prepare(e, tasks, kernels);
+    e->workspace = sizeof(float) * (part_size(e) + 3 * (size_t)p->c);
+    return st;
+}
+
+lehr_status lh_batchnorm_prepare_train_tasks(lh_exec *e) {
+    return prepare_train(e, true);
+}
+lehr_status lh_batchnorm_prepare_train_groups(lh_exec *e) {
+    return prepare_train(e, false);
+}
+lehr_status lh_batchnorm_prepare_eval_tasks(lh_exec *e) {
+    return prepare_eval(e, true);
+}
+lehr_status lh_batchnorm_prepare_eval_groups(lh_exec *e) {
+    return prepare_eval(e, false);
+}
+lehr_status lh_batchnorm_prepare_backward_tasks(lh_exec *e) {
+    return prepare_backward(e, true);
+}
+lehr_status lh_batchnorm_prepare_backward_groups(lh_exec *e) {
+    return prepare_backward(e, false);
+}
+
+/* ---- launches: per slot, per channel, per pixel ---- */
+
+static lehr_status launch_sums(lh_exec *e, size_t m, unsigned kernel) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    size_t slots = lh_div_up(m, (size_t)e->number[PER]);
+    if (e->number[TASKS]) return lh_launch_tasks(e->dev, e->kernels[kernel], slots, 1);
+    const size_t local[2] = {(size_t)e->number[LANES_C], (size_t)e->number[LANES_P]};
+    const size_t global[2] = {lh_round_up((size_t)p->c, local[0]), slots * local[1]};
+    return lh_launch(e->dev, e->kernels[kernel], 2, global, local);
+}
+
+static lehr_status launch_merge(lh_exec *e) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    const size_t local[2] = {(size_t)e->number[LANES_C], (size_t)e->number[LANES_P]};
+    const size_t global[2] = {lh_round_up((size_t)p->c, local[0]), local[1]};
+    if (e->number[TASKS])
+        return lh_launch_tasks(e->dev, e->kernels[MERGE], (size_t)p->c / local[0], 1);
+    return lh_launch(e->dev, e->kernels[MERGE], 2, global, local);
+}
+
+static lehr_status launch_apply(lh_exec *e, size_t m) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    size_t size = (size_t)e->number[APPLY];
+    if (e->number[TASKS]) return lh_launch_tasks(e->dev, e->kernels[LAST], lh_div_up(m, size), 1);
+    return lh_launch_1d(e->dev, e->kernels[LAST], m * (size_t)p->c, size);
+}
+
+lehr_status lh_batchnorm_run_train(lh_exec *e, const lh_args *a) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    size_t m = pixels(e, a->n);
+    unsigned count = (unsigned)m, per = (unsigned)e->number[PER];
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[SUMS], "mmuu", a->buf[LH_BNT_X],
+                                    a->workspace, count, per);
+    if (st == LEHR_OK) st = launch_sums(e, m, SUMS);
+    if (st == LEHR_OK)
+        st = lh_kernel_args(e->dev, e->kernels[MERGE], "mmmmmmuuff", a->workspace,
+                            a->buf[LH_BNT_GAMMA], a->buf[LH_BNT_BETA], a->buf[LH_BNT_RUNNING_MEAN],
+                            a->buf[LH_BNT_RUNNING_VAR], a->buf[LH_BNT_SAVED], count, per,
+                            (double)p->eps, (double)p->momentum);
+    if (st == LEHR_OK) st = launch_merge(e);
+    if (st == LEHR_OK)
+        st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmu", a->buf[LH_BNT_X],
+                            a->buf[LH_BNT_SAVED], a->buf[LH_BNT_Y], count);
+    return st != LEHR_OK ? st : launch_apply(e, m);
+}
+
+lehr_status lh_batchnorm_run_eval(lh_exec *e, const lh_args *a) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    size_t m = pixels(e, a->n);
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[MERGE], "mmmmmf", a->buf[LH_BNE_GAMMA],
+                                    a->buf[LH_BNE_BETA], a->buf[LH_BNE_MEAN], a->buf[LH_BNE_VAR],
+                                    a->workspace, (double)p->eps);
+    if (st == LEHR_OK) st = launch_merge(e);
+    if (st == LEHR_OK)
+        st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmu", a->buf[LH_BNE_X], a->workspace,
+                            a->buf[LH_BNE_Y], (unsigned)m);
+    return st != LEHR_OK ? st : launch_apply(e, m);
+}
+
+lehr_status lh_batchnorm_run_backward(lh_exec *e, const lh_args *a) {
+    size_t m = pixels(e, a->n);
+    unsigned count = (unsigned)m, per = (unsigned)e->number[PER];
+    lehr_status st =
+        lh_kernel_args(e->dev, e->kernels[SUMS], "mmmmuu", a->buf[LH_BNB_X], a->buf[LH_BNB_DY],
+                       a->buf[LH_BNB_SAVED], a->workspace, count, per);
+    if (st == LEHR_OK) st = launch_sums(e, m, SUMS);
+    if (st == LEHR_OK)
+        st = lh_kernel_args(e->dev, e->kernels[MERGE], "mmmmmuu", a->workspace,
+                            a->buf[LH_BNB_GAMMA], a->buf[LH_BNB_SAVED], a->buf[LH_BNB_DGAMMA],
+                            a->buf[LH_BNB_DBETA], count, per);
+    if (st == LEHR_OK) st = launch_merge(e);
+    if (st == LEHR_OK)
+        st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmmmu", a->buf[LH_BNB_X], a->buf[LH_BNB_DY],
+                            a->buf[LH_BNB_SAVED], a->workspace, a->buf[LH_BNB_DX], count);
+    return st != LEHR_OK ? st : launch_apply(e, m);
+}
