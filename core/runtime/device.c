@@ -185,6 +185,12 @@ void lehr_device_destroy(lehr_device **device)
     lehr_device *dev = *device;
     if (dev->queue) clFinish(dev->queue);
     lh_programs_release(dev);
+    while (dev->findings) {
+        lh_finding *finding = dev->findings;
+        dev->findings = finding->next;
+        free(finding->name);
+        free(finding);
+    }
     free(dev->profile.events);
     free(dev->profile.tags);
     if (dev->timing_queue) clReleaseCommandQueue(dev->timing_queue);
@@ -192,6 +198,37 @@ void lehr_device_destroy(lehr_device **device)
     if (dev->cl) clReleaseContext(dev->cl);
     free(dev);
     *device = NULL;
+}
+
+static lh_finding *find_finding(const lehr_device *dev, const char *name)
+{
+    lh_finding *f = dev->findings;
+    while (f && strcmp(f->name, name) != 0) f = f->next;
+    return f;
+}
+
+int lh_finding_get(const lehr_device *dev, const char *name)
+{
+    const lh_finding *f = find_finding(dev, name);
+    return f ? f->value : 0;
+}
+
+lehr_status lh_finding_set(lehr_device *dev, const char *name, int value)
+{
+    lh_finding *f = find_finding(dev, name);
+    if (!f) {
+        f = lh_alloc(dev->ctx, 1, sizeof *f);
+        if (!f) return LEHR_E_MEMORY;
+        f->name = lh_strdup(dev->ctx, name);
+        if (!f->name) {
+            free(f);
+            return LEHR_E_MEMORY;
+        }
+        f->next = dev->findings;
+        dev->findings = f;
+    }
+    f->value = value;
+    return LEHR_OK;
 }
 
 const lehr_device_info *lehr_device_get_info(const lehr_device *device) { return &device->info; }

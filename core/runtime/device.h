@@ -12,6 +12,12 @@ typedef struct lh_program_entry {
     cl_program program;
 } lh_program_entry;
 
+typedef struct lh_finding {
+    struct lh_finding *next;
+    char *name;
+    int value;
+} lh_finding;
+
 typedef struct lh_profile {
     bool on;
     unsigned tag, tag_count;
@@ -29,6 +35,7 @@ struct lehr_device {
     lehr_device_info info;
     lh_traits traits;
     lh_program_entry *programs;
+    lh_finding *findings;
     lh_profile profile;
     uint64_t launches;
 };

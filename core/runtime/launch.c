@@ -101,6 +101,18 @@ lehr_status lh_launch_tasks(lehr_device *dev, cl_kernel kernel, size_t tasks_x, 
     return lh_launch(dev, kernel, 2, global, local);
 }
 
+bool lh_profile_on(const lehr_device *dev) { return dev->profile.on; }
+
+lehr_status lh_launch_foreign(lehr_device *dev, cl_event event)
+{
+    dev->launches++;
+    if (!event) return LEHR_OK;
+    cl_int code = dev->profile.on ? record(&dev->profile, event) : CL_SUCCESS;
+    if (code == CL_SUCCESS && dev->profile.on) return LEHR_OK;
+    clReleaseEvent(event);
+    return lh_cl_check(dev->ctx, code, "recording a launch");
+}
+
 uint64_t lh_launch_count(const lehr_device *dev) { return dev->launches; }
 
 /* While profiling the device's queue is swapped for one with profiling on. */

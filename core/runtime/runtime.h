@@ -91,6 +91,14 @@ lehr_status lh_launch_1d(lehr_device *dev, cl_kernel kernel, size_t count, size_
 lehr_status lh_launch_tasks(lehr_device *dev, cl_kernel kernel, size_t tasks_x, size_t tasks_y);
 /* Kernels enqueued by this device so far. */
 uint64_t lh_launch_count(const lehr_device *dev);
+/* For work that another library enqueues on this device's queue: pass it the address of an event if
+ * lh_profile_on, then hand that event (else NULL) over here; it counts as one launch. */
+bool lh_profile_on(const lehr_device *dev);
+lehr_status lh_launch_foreign(lehr_device *dev, cl_event event);
+
+/* ---- findings: a small number that is found out once per device, 0 before (a self-check's result) */
+int lh_finding_get(const lehr_device *dev, const char *name);
+lehr_status lh_finding_set(lehr_device *dev, const char *name, int value);
 
 /* ---- event timing: between begin and end every launch is recorded under the current tag ---- */
 lehr_status lh_profile_begin(lehr_device *dev, unsigned tag_count);

@@ -146,12 +146,12 @@ def quiet_library(path, text):
 
 
 def global_state(path, text):
-    """No global mutable state in the library."""
+    """No global mutable state in the library; a lock around someone else's is none."""
     if not path.startswith(("core/", "kernels/", "plugins/")) or not path.endswith(".c"):
         return
     for number, line in enumerate(without_comments(text).splitlines(), 1):
-        if re.match(r"(static\s+)?(?!.*\bconst\b)(?!typedef|extern|enum|struct\s+\w+\s*\{|return|else)"
-                    r"[a-z_][\w\s\*]*\s\*?[a-z_]\w*(\[[^\]]*\])?\s*(=[^=].*|;)\s*$", line):
+        if re.match(r"(static\s+)?(?!.*\b(?:const|pthread_mutex_t)\b)(?!typedef|extern|enum|"
+                    r"struct\s+\w+\s*\{|return|else)[a-z_][\w\s\*]*\s\*?[a-z_]\w*(\[[^\]]*\])?\s*(=[^=].*|;)\s*$", line):
             yield number, f"'{line.strip()[:60]}': global mutable state"
 
 

@@ -41,6 +41,8 @@ SAMPLES = [
     ("quiet_library", "core/train/a.c", 'getenv("HOME");', 'lh_getenv("HOME");'),
     ("quiet_library", "core/plugin/a.c", "x = strtod(s, &end);", "ok = lh_parse_double(s, &x);"),
     ("global_state", "core/train/a.c", "static int counter;", "static const int counter = 3;"),
+    ("global_state", "kernels/gemm/a.c", "static int lock = 0;",
+     "static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;"),
     ("global_state", "core/train/a.c", "static lehr_device *device = NULL;", "static int f(void)\n{\n    int x = 1;"),
     ("machine_paths", "docs/a.md", "see /wo" + "rk/main", "see build/"),
 ]
