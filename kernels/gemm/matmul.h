@@ -40,6 +40,7 @@ typedef struct lh_matmul_backend {
 #define LH_MATMUL_BACKENDS(X)                                                                      \
     X(packed, "packed_cpu")                                                                        \
     X(tiled, "tiled")                                                                              \
+    X(clblast, "clblast")                                                                          \
     X(plain, "plain")
 
 #define LH_MATMUL_EXTERN(id, name) extern const lh_matmul_backend lh_matmul_##id;
