@@ -3,9 +3,11 @@
  * lehr-bench: every variant of every op on the bench shapes of tests/cases.  Variants of one problem
  * take turns in rounds, and a burst of fused multiply-adds beside each round measures what the
  * machine can do at that moment: on shared machines the peak itself moves by a factor of two. */
+#define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/cases/cases.h"
 
@@ -29,6 +31,7 @@ typedef struct contender {
     lh_exec *exec;
     cl_mem workspace;
     double seconds[MAX_ROUNDS];
+    double of_peak[MAX_ROUNDS]; /* share of the bursts just before and just after */
 } contender;
 
 static int compare_double(const void *a, const void *b)
@@ -77,20 +80,31 @@ static void open_burst(bench *b)
         fail(b);
 }
 
+/* Seconds of work: on CPU devices processor time over the compute units, which other programs on the
+ * machine disturb less than the wall clock does. */
+static double work_clock(const bench *b)
+{
+    const lh_traits *t = lh_device_traits(b->dev);
+    struct timespec now;
+    if (!t->is_cpu || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) != 0) return lh_now();
+    return ((double)now.tv_sec + 1e-9 * (double)now.tv_nsec) / t->compute_units;
+}
+
 /* GFLOP/s of fused multiply-adds right now. */
 static double burst(bench *b)
 {
     const lh_traits *t = lh_device_traits(b->dev);
     size_t local = t->cpu_family ? 1 : lh_local_size(t, 64);
     size_t items = t->cpu_family ? 4 * t->compute_units : 4096 * local;
-    double start = lh_now();
+    double start = work_clock(b);
     if (lh_kernel_args(b->dev, b->burst, "mff", b->burst_out, 0.999, 1e-9) != LEHR_OK ||
         lh_launch_1d(b->dev, b->burst, items, local) != LEHR_OK ||
         lehr_device_finish(b->dev) != LEHR_OK)
         fail(b);
-    return 1e-9 * b->burst_flops / (lh_now() - start);
+    return 1e-9 * b->burst_flops / (work_clock(b) - start);
 }
 
+/* Wall seconds per run. */
 static double timed_run(bench *b, contender *c, lh_args *args, int times)
 {
     args->workspace = c->workspace;
@@ -167,25 +181,29 @@ static void bench_problem(bench *b, const options *o, const lh_case_list *list,
 {
     const lh_op *op = list->op;
     contender all[MAX_VARIANTS] = {0};
-    double peaks[MAX_ROUNDS];
+    double flops = op->flops(problem, op->batch(problem));
     lh_args args;
     char text[256];
     op->describe(problem, text, sizeof text);
     make_args(b, list, problem, &args);
     int count = enter(b, o, op, problem, &args, all);
     for (int round = 0; round < o->rounds; round++) {
-        peaks[round] = burst(b);
+        double before = burst(b);
         for (int i = 0; i < count; i++) {
             double once = timed_run(b, &all[i], &args, 1); /* also warms the caches up */
             int times = once > 0.05 ? 1 : (int)(0.02 / once) + 1;
+            double start = work_clock(b);
             all[i].seconds[round] = timed_run(b, &all[i], &args, times);
+            double rate = 1e-9 * flops * times / (work_clock(b) - start), after = burst(b);
+            all[i].of_peak[round] = rate / (0.5 * (before + after));
+            before = after;
         }
     }
-    double peak = median(peaks, o->rounds), flops = op->flops(problem, args.n);
     for (int i = 0; i < count; i++) {
         double middle = median(all[i].seconds, o->rounds); /* sorts: [0] is the best */
-        printf("%s,%s,%s,%.3f,%.3f,%.1f,%.1f\n", op->name, text, all[i].exec->variant->name,
-               1e3 * middle, 1e3 * all[i].seconds[0], 1e-9 * flops / middle, peak);
+        printf("%s,%s,%s,%.3f,%.3f,%.1f,%.2f\n", op->name, text, all[i].exec->variant->name,
+               1e3 * middle, 1e3 * all[i].seconds[0], 1e-9 * flops / middle,
+               median(all[i].of_peak, o->rounds));
         lh_exec_destroy(&all[i].exec);
         lh_buffer_free(&all[i].workspace);
     }
@@ -199,7 +217,7 @@ static void usage(void)
          "                  [--give-up SECONDS] [--device NAME]\n"
          "Times every variant of every op (or those whose name starts with PREFIX) on the bench\n"
          "shapes; a variant slower than --give-up (0.5 s) a run is left out unless named.\n"
-         "Columns: op, problem, variant, median ms, best ms, GFLOP/s, FMA peak GFLOP/s meanwhile.");
+         "Columns: op, problem, variant, median ms, best ms, GFLOP/s, share of the FMA peak meanwhile.");
 }
 
 static bool parse(int argc, char **argv, options *o)
@@ -229,7 +247,7 @@ int main(int argc, char **argv)
     if (lehr_context_create(NULL, &b.ctx) != LEHR_OK) return 1;
     if (lehr_device_open(b.ctx, o.device, &b.dev) != LEHR_OK) fail(&b);
     open_burst(&b);
-    puts("op,problem,variant,ms,best_ms,gflops,peak_gflops");
+    puts("op,problem,variant,ms,best_ms,gflops,of_peak");
     for (size_t i = 0; i < lh_case_list_count; i++) {
         const lh_case_list *list = lh_case_lists[i];
         if (o.op && strncmp(o.op, list->op->name, strlen(o.op)) != 0) continue;
