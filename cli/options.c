@@ -75,6 +75,19 @@ static bool list_second_words(const char *first, char *out, size_t size)
     return out[0] != '\0';
 }
 
+/* "schedule" alone, or with a second word that does not exist. */
+static void fail_second_word(const char *first, const char *second, const char *near,
+                             const char *known)
+{
+    if (second)
+        fprintf(stderr, "lehr: unknown word '%s' after '%s'", second + 1, first);
+    else
+        fprintf(stderr, "lehr: '%s' needs a second word", first);
+    if (second && near) fprintf(stderr, ", did you mean 'lehr %s'?", near);
+    fprintf(stderr, "%stype: lehr %s WORD, with one of: %s\n", second && near ? " Or " : "; ", first,
+            known);
+}
+
 const verb_row *verb_find(int argc, char **argv, int *used)
 {
     const char *names[MAX_WORDS];
@@ -84,15 +97,12 @@ const verb_row *verb_find(int argc, char **argv, int *used)
         if (verb_matches(verb, argc, argv, used)) return verb;
         names[count++] = verb->name;
     }
-    if (list_second_words(argv[0], seconds, sizeof seconds)) {
-        bool none = argc < 2 || argv[1][0] == '-';
-        usage_error(NULL, "%s%s%s%s; type: lehr %s WORD, with one of: %s", none ? "'" : "unknown word '",
-                    none ? argv[0] : argv[1], none ? "' needs a second word" : "' after ",
-                    none ? "" : argv[0], argv[0], seconds);
-        return NULL;
-    }
     snprintf(typed, sizeof typed, "%s%s%s", argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
              argc > 1 && argv[1][0] != '-' ? argv[1] : "");
+    if (list_second_words(argv[0], seconds, sizeof seconds)) {
+        fail_second_word(argv[0], strchr(typed, ' '), nearest_word(typed, names, count), seconds);
+        return NULL;
+    }
     const char *near = nearest_word(argv[0], names, count);
     if (!near) near = nearest_word(typed, names, count);
     fprintf(stderr, "lehr: unknown command '%s'", argv[0]);

@@ -151,6 +151,17 @@ const verb_row verb_table[] = {
     {VERB_SCHEDULE_LIST, "schedule list", NULL, 0, 0, "list the schedules with their parameters",
      "Durations have a unit: 10ep, 500st (updates), 30% (of the budget).", "schedule list",
      verb_schedule_list},
+    {VERB_SCHEDULE_SHOW, "schedule show", "'SPEC'", 1, 1,
+     "print the learning rate of every update",
+     "Prints step, epoch and lr of every update of the budget.  Needs no device and no data.",
+     "schedule show 'warmup(1ep) * cosine(end=0)' --lr 0.1 --epochs 3 --steps-per-epoch 10\n"
+     "schedule show 'step(gamma=0.5, every=10ep)' --epochs 30 --csv",
+     verb_schedule_show},
+    {VERB_SCHEDULE_PLOT, "schedule plot", "'SPEC'", 1, 1, "draw a schedule in the terminal",
+     "Draws the learning rate over the budget.  Needs no device and no data.",
+     "schedule plot 'warmup(5ep) * cosine(end=0)' --epochs 90\n"
+     "schedule plot 'exponential(gamma=0.9, every=1ep)' --svg lr.svg",
+     verb_schedule_plot},
     {VERB_OPTIMIZER_LIST, "optimizer list", NULL, 0, 0,
      "list the optimizers with their parameters", "", "optimizer list", verb_optimizer_list},
     {VERB_PLUGIN_LIST, "plugin list", "[FILE…]", 0, 64,

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * schedule show and schedule plot: the learning rate of every update, without a device. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/session.h"
+#include "cli/terminal.h"
+#include "cli/text.h"
+#include "cli/verbs.h"
+
+enum { PLOT_POINTS = 2000, PLOT_LINES = 18 };
+
+static lehr_status open_scheduler(session *s, const settings *set, lehr_budget *budget,
+                                  lehr_scheduler **out)
+{
+    lehr_status st = session_start(s, set);
+    *budget = (lehr_budget){
+        .base = option_real(set, OPT_LR),
+        .steps_per_epoch = option_uint(set, OPT_STEPS_PER_EPOCH),
+        .total_steps = option_uint(set, OPT_STEPS_PER_EPOCH) * option_uint(set, OPT_EPOCHS),
+        .samples_per_step = option_uint(set, OPT_BATCH),
+        .seed = option_uint(set, OPT_SEED),
+    };
+    if (st == LEHR_OK) st = session_registry(s);
+    if (st == LEHR_OK) st = lehr_scheduler_create(s->ctx, s->registry, set->args[0], budget, out);
+    return st;
+}
+
+static void print_row(bool csv, uint64_t step, double epoch, double lr)
+{
+    char epoch_text[NUMBER_SIZE], lr_text[NUMBER_SIZE];
+    if (csv)
+        printf("%llu,%s,%s\n", (unsigned long long)step, number_text(epoch, epoch_text),
+               number_text(lr, lr_text));
+    else
+        printf("%10llu  %10.4f  %s\n", (unsigned long long)step, epoch, number_text(lr, lr_text));
+}
+
+int verb_schedule_show(const settings *set)
+{
+    session s;
+    lehr_budget budget;
+    lehr_scheduler *scheduler = NULL;
+    bool csv = option_flag(set, OPT_CSV);
+    lehr_status st = open_scheduler(&s, set, &budget, &scheduler);
+    if (st == LEHR_OK && csv) puts("step,epoch,lr");
+    if (st == LEHR_OK && !csv) printf("%10s  %10s  %s\n", "step", "epoch", "lr");
+    for (uint64_t step = 0; st == LEHR_OK && step < budget.total_steps && !ferror(stdout); step++) {
+        double lr = NAN;
+        st = lehr_scheduler_value(scheduler, step, &lr);
+        if (st == LEHR_OK)
+            print_row(csv, step, (double)step / (double)budget.steps_per_epoch, lr);
+    }
+    lehr_scheduler_destroy(&scheduler);
+    return session_end(&s, st);
+}
+
+/* ---- plot ---- */
+
+typedef struct curve {
+    double x[PLOT_POINTS], y[PLOT_POINTS];
+    size_t count;
+} curve;
+
+/* Every update of a short schedule, evenly spaced ones of a long one; the last is always there. */
+static lehr_status sample(lehr_scheduler *scheduler, const lehr_budget *budget, curve *c)
+{
+    uint64_t total = budget->total_steps;
+    c->count = total < PLOT_POINTS ? (size_t)total : PLOT_POINTS;
+    for (size_t i = 0; i < c->count; i++) {
+        double part = c->count > 1 ? (double)i / (double)(c->count - 1) : 0.0;
+        uint64_t step = (uint64_t)(part * (double)(total - 1) + 0.5);
+        lehr_status st = lehr_scheduler_value(scheduler, step, &c->y[i]);
+        if (st != LEHR_OK) return st;
+        c->x[i] = (double)step / (double)budget->steps_per_epoch;
+    }
+    return LEHR_OK;
+}
+
+/* What a reader should know before training with it. */
+static void warn_about(const curve *c)
+{
+    double top = 0.0;
+    size_t zeros = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->y[i] > top) top = c->y[i];
+        zeros = c->y[i] > 0.0 ? 0 : zeros + 1;
+    }
+    if (!(top > 0.0))
+        fputs("lehr schedule plot: warning: the learning rate is 0 all the time\n", stderr);
+    else if (zeros * 20 > c->count)
+        fprintf(stderr, "lehr schedule plot: warning: the learning rate is 0 for the last %.0f%% of "
+                "the budget\n", 100.0 * (double)zeros / (double)c->count);
+}
+
+static bool write_svg(const settings *set, const char *svg)
+{
+    const char *path = option_text(set, OPT_SVG);
+    FILE *file = fopen(path, "w");
+    bool good = file && fputs(svg, file) >= 0;
+    if (file && fclose(file) != 0) good = false;
+    if (good) return true;
+    return usage_error(set->verb, "--svg: %s cannot be written (%s)", path, strerror(errno));
+}
+
+static lehr_status draw(session *s, const curve *c, const char *title, bool *written)
+{
+    lehr_plot plot;
+    lehr_plot_series series = {.x = c->x, .y = c->y, .count = c->count};
+    char *text = NULL, *svg = NULL;
+    lehr_plot_init(&plot);
+    plot.title = title;
+    plot.x_label = "epoch";
+    plot.y_label = "learning rate";
+    plot.series = &series;
+    plot.series_count = 1;
+    plot.y_min = 0.0;
+    lehr_status st = LEHR_OK;
+    if (option_text(s->set, OPT_SVG)) {
+        st = lehr_plot_svg(s->ctx, &plot, &svg);
+        if (st == LEHR_OK) *written = write_svg(s->set, svg);
+    }
+    unsigned width = terminal_width(stdout);
+    plot.width = width > 120 ? 120 : width;
+    plot.height = PLOT_LINES;
+    plot.unicode = terminal_utf8();
+    plot.color = terminal_colour(stdout);
+    if (st == LEHR_OK && *written) st = lehr_plot_terminal(s->ctx, &plot, &text);
+    if (st == LEHR_OK && text) fputs(text, stdout);
+    lehr_plot_free(&svg);
+    lehr_plot_free(&text);
+    return st;
+}
+
+int verb_schedule_plot(const settings *set)
+{
+    session s;
+    lehr_budget budget;
+    lehr_scheduler *scheduler = NULL;
+    bool written = true;
+    curve *c = calloc(1, sizeof *c);
+    lehr_status st = open_scheduler(&s, set, &budget, &scheduler);
+    if (st == LEHR_OK && !c) st = LEHR_E_MEMORY;
+    if (st == LEHR_OK) st = sample(scheduler, &budget, c);
+    if (st == LEHR_OK) {
+        char title[512];
+        char lr[NUMBER_SIZE];
+        snprintf(title, sizeof title, "%s, lr %s", lehr_scheduler_text(scheduler),
+                 number_text(budget.base, lr));
+        warn_about(c);
+        st = draw(&s, c, title, &written);
+    }
+    lehr_scheduler_destroy(&scheduler);
+    free(c);
+    int code = session_end(&s, st);
+    return code == 0 && !written ? EXIT_CANNOT_WRITE : code;
+}
