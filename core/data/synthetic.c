@@ -166,10 +166,10 @@ static void draw_image(uint64_t seed, uint64_t index, uint32_t label, uint8_t *o
         it.strength = uniform(&s, 0.4f, 0.9f);
         paint(&it, pixels);
     }
-    item it = random_item(&s, label % SHAPES, label / SHAPES, 7.5f, 13.0f, 5.0f);
-    it.strength = uniform(&s, 0.7f, 1.0f);
+    item it = random_item(&s, label % SHAPES, label / SHAPES, 9.0f, 13.0f, 3.5f);
+    it.strength = uniform(&s, 0.75f, 1.0f);
     paint(&it, pixels);
-    add_noise(&s, uniform(&s, 0.05f, 0.2f), pixels, out);
+    add_noise(&s, uniform(&s, 0.04f, 0.15f), pixels, out);
 }
 
 typedef struct options {
