@@ -25,6 +25,15 @@ double lh_axis_at(const lh_axis *axis, double value);
 /* Both axes from the plot's data and fixed ranges; false when there is nothing to draw. */
 bool lh_plot_axes(const lehr_plot *plot, int x_target, int y_target, lh_axis *x, lh_axis *y);
 
+/* The colours of styles 0 to 7 as CSS custom properties --c0 .. --c7. */
+#define LH_PLOT_LIGHT                                                                              \
+    "--c0:#0072b2;--c1:#d55e00;--c2:#00845f;--c3:#b84d93;--c4:#a87400;--c5:#2f9fd6;"               \
+    "--c6:#5b4bb3;--c7:#444a52;"
+#define LH_PLOT_DARK                                                                               \
+    "--c0:#4ea8e8;--c1:#f58b4c;--c2:#2fc79a;--c3:#e58fc4;--c4:#e3b341;--c5:#8fd3ff;"               \
+    "--c6:#a99bf5;--c7:#c6ccd4;"
+enum { LH_PLOT_STYLES = 8 };
+
 /* Adds text to XML or HTML content or attribute values: markup escaped, control characters and
  * bytes that are not UTF-8 replaced by '?'. */
 void lh_str_xml(lh_str *s, const char *text);

@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <math.h>
 
-enum { STYLE_COUNT = 8, POINTS_WITH_DOTS = 40 };
+enum { POINTS_WITH_DOTS = 40 };
 
 typedef struct canvas {
     lh_str *s;
@@ -24,13 +24,10 @@ typedef struct canvas {
  * lightened until they stand off the background. */
 static const char style_text[] =
     "<style>"
-    ".lehr-plot{--fg:#1f2328;--dim:#656d76;--grid:#e4e7eb;--bg:#ffffff;"
-    "--c0:#0072b2;--c1:#d55e00;--c2:#00845f;--c3:#b84d93;--c4:#a87400;--c5:#2f9fd6;--c6:#5b4bb3;"
-    "--c7:#444a52;font:12px system-ui,-apple-system,'Segoe UI',sans-serif;background:var(--bg)}"
+    ".lehr-plot{--fg:#1f2328;--dim:#656d76;--grid:#e4e7eb;--bg:#ffffff;" LH_PLOT_LIGHT
+    "font:12px system-ui,-apple-system,'Segoe UI',sans-serif;background:var(--bg)}"
     "@media(prefers-color-scheme:dark){"
-    ".lehr-plot{--fg:#e6edf3;--dim:#9aa4af;--grid:#2d333b;--bg:#0d1117;"
-    "--c0:#4ea8e8;--c1:#f58b4c;--c2:#2fc79a;--c3:#e58fc4;--c4:#e3b341;--c5:#8fd3ff;--c6:#a99bf5;"
-    "--c7:#c6ccd4}}"
+    ".lehr-plot{--fg:#e6edf3;--dim:#9aa4af;--grid:#2d333b;--bg:#0d1117;" LH_PLOT_DARK "}}"
     ".lehr-plot text{fill:var(--fg)}.lehr-plot .lp-t{font-size:14px;font-weight:600}"
     ".lehr-plot .lp-k{fill:var(--dim);font-size:11px}"
     ".lehr-plot .lp-g{stroke:var(--grid);stroke-width:1}"
@@ -215,7 +212,7 @@ static const char *dash_of(const lehr_plot_series *s)
 
 static void draw_series(canvas *c, const lehr_plot_series *s)
 {
-    lh_str_printf(c->s, "<g class=\"lp-%u\">\n", s->style % STYLE_COUNT);
+    lh_str_printf(c->s, "<g class=\"lp-%u\">\n", s->style % LH_PLOT_STYLES);
     draw_band(c, s);
     lh_str_printf(c->s, "<path class=\"lp-l\" stroke-dasharray=\"%s\" d=\"",
                   *dash_of(s) ? dash_of(s) : "none");
@@ -261,7 +258,7 @@ static void draw_legend(canvas *c)
         lh_str_printf(c->s,
                       "<g class=\"lp-%u\"><path class=\"lp-l\" stroke-dasharray=\"%s\" "
                       "d=\"M%.1f %.1fh22\"/><text x=\"%.1f\" y=\"%.1f\">",
-                      s->style % STYLE_COUNT, *dash_of(s) ? dash_of(s) : "none", x, y, x + 28, y + 4);
+                      s->style % LH_PLOT_STYLES, *dash_of(s) ? dash_of(s) : "none", x, y, x + 28, y + 4);
         lh_str_xml(c->s, s->name);
         lh_str_add(c->s, "</text></g>\n");
         y += 19;
