@@ -45,6 +45,11 @@ static lehr_status prepare_elementwise(lh_exec *e) {
                             "dropout_elementwise", "%s", "");
 }
 
+static lehr_status prepare_tasks(lh_exec *e)
+{
+    return lh_stream_kernel(e, 0, LH_STREAM_TASKS, "dropout/dropout.cl", "dropout_tasks", "%s", "");
+}
+
 static lehr_status run(lh_exec *e, const lh_args *a, lh_stream how) {
     size_t total = count(lh_exec_problem(e), 0, a->n);
     double rate = (double)a->scalar[0];
@@ -58,9 +63,12 @@ static lehr_status run_elementwise(lh_exec *e, const lh_args *a) {
     return run(e, a, LH_STREAM_ELEMENTWISE);
 }
 
+static lehr_status run_tasks(lh_exec *e, const lh_args *a) { return run(e, a, LH_STREAM_TASKS); }
+
 static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32}, {"y", LH_OUT, LH_F32}};
 static const lh_operand backward_operands[] = {{"dy", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32}};
 static const lh_variant variants[] = {
+    {"tasks_cpu", lh_declines_without_cpu, prepare_tasks, run_tasks},
     {"elementwise", lh_declines_never, prepare_elementwise, run_elementwise}};
 
 const lh_op lh_dropout_forward = {"dropout.forward",

@@ -3,11 +3,13 @@
  * y = keep ? x * factor : 0 on flat buffers, keep where a uniform draw >= rate, factor =
  * 1 / (1 - rate).  Element i uses word i % 4 of Philox draw i / 4.  y may be x.
  *   dropout_elementwise: one work-item per 4 elements, work-groups of -DLOCAL
+ *   dropout_tasks:       one work-item per -DCHUNK elements, VW draws at a time (CPU family)
  * No local memory. */
 #define LH_PHILOX_CL
 #include "common.cl"
 #include "core/base/philox.h"
 
+#ifdef LOCAL
 __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
 void dropout_elementwise(__global const float *x, __global float *y, ulong count, ulong seed,
                          uint stream, uint epoch, float rate, float factor)
@@ -19,3 +21,59 @@ void dropout_elementwise(__global const float *x, __global float *y, ulong count
     for (int k = 0; k < words; k++)
         y[i + k] = lh_uniform(r.v[k]) >= rate ? x[i + k] * factor : 0.0f;
 }
+#endif
+
+#ifdef CHUNK
+typedef LH_CAT(uint, VW) lanes;
+
+/* lh_philox_draw for VW consecutive indices; their high word is one value. */
+void draw_lanes(ulong seed, ulong index, uint stream, uint epoch, lanes out[4])
+{
+    uint base[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    uint k0 = (uint)seed, k1 = (uint)(seed >> 32);
+    lanes c0 = (uint)index + LH_CAT(vload, VW)(0, base), c1 = (lanes)((uint)(index >> 32));
+    lanes c2 = (lanes)(stream), c3 = (lanes)(epoch);
+    for (int round = 0; round < 10; round++) {
+        lanes h0 = mul_hi((lanes)(0xD2511F53u), c0), h2 = mul_hi((lanes)(0xCD9E8D57u), c2);
+        lanes n0 = h2 ^ c1 ^ k0, n2 = h0 ^ c3 ^ k1;
+        c1 = 0xCD9E8D57u * c2;
+        c3 = 0xD2511F53u * c0;
+        c0 = n0;
+        c2 = n2;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    out[0] = c0;
+    out[1] = c1;
+    out[2] = c2;
+    out[3] = c3;
+}
+
+/* y and x at draw's four elements: words are those of one index each. */
+LH_TASK void dropout_tasks(__global const float *x, __global float *y, ulong count, ulong seed,
+                           uint stream, uint epoch, float rate, float factor)
+{
+    size_t i = get_group_id(0) * (size_t)CHUNK, end = min(i + CHUNK, (size_t)count);
+    for (; i + 4 * VW <= end; i += 4 * VW) {
+        lanes word[4];
+        uint words[4 * VW];
+        draw_lanes(seed, i / 4, stream, epoch, word);
+        for (int k = 0; k < 4; k++) {
+            uint one[VW];
+            LH_CAT(vstore, VW)(word[k], 0, one);
+            for (int l = 0; l < VW; l++) words[4 * l + k] = one[l];
+        }
+        for (int k = 0; k < 4; k++) {
+            LH_V u = LH_CAT(convert_float, VW)(LH_CAT(vload, VW)(k, words) >> 8) *
+                     5.9604644775390625e-8f;
+            LH_V v = LH_VLOAD(k, x + i) * factor;
+            LH_VSTORE(select(v, (LH_V)(0.0f), u < (LH_V)(rate)), k, y + i);
+        }
+    }
+    for (; i < end; i += 4) {
+        lh_philox r = lh_philox_draw(seed, i / 4, stream, epoch);
+        for (int k = 0; k < 4 && i + k < end; k++)
+            y[i + k] = lh_uniform(r.v[k]) >= rate ? x[i + k] * factor : 0.0f;
+    }
+}
+#endif

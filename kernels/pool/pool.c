@@ -101,12 +101,70 @@ static lehr_status run_backward_elements(lh_exec *e, const lh_args *a) {
     return st != LEHR_OK ? st : lh_stream_launch(e, 0, LH_STREAM_ELEMENTWISE, count, count);
 }
 
+/* ---- tasks: rows of the output, or images where windows overlap ---- */
+
+enum { ROWS }; /* number[]: output rows of a task; 0: a task is an image */
+
+static lehr_status prepare_tasks(lh_exec *e, const char *kernel, int rows)
+{
+    const lh_pool_problem *p = lh_exec_problem(e);
+    char shape[256];
+    shape_options(p, shape, sizeof shape);
+    e->number[ROWS] = rows;
+    return lh_exec_kernel(e, 0, "pool/tasks.cl", kernel, "%s -DVW=%u -DROWS=%d", shape,
+                          lh_channel_width(lh_device_traits(e->dev), p->c), rows);
+}
+
+/* Output rows whose input is about one chunk. */
+static int rows_of_task(const lh_pool_problem *p)
+{
+    size_t row = (size_t)p->stride_h * p->w * p->c;
+    return row < LH_STREAM_CHUNK ? (int)(LH_STREAM_CHUNK / row) : 1;
+}
+
+static lehr_status prepare_forward_tasks(lh_exec *e)
+{
+    return prepare_tasks(e, "pool_forward", rows_of_task(lh_exec_problem(e)));
+}
+
+static lehr_status prepare_backward_tasks(lh_exec *e)
+{
+    const lh_pool_problem *p = lh_exec_problem(e);
+    if (p->stride_h < p->r || p->stride_w < p->s)
+        return prepare_tasks(e, "pool_backward_images", 0);
+    return prepare_tasks(e, "pool_backward_cells", rows_of_task(p));
+}
+
+static lehr_status run_forward_tasks(lh_exec *e, const lh_args *a)
+{
+    const lh_pool_problem *p = lh_exec_problem(e);
+    size_t rows = (size_t)a->n * p->p;
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[0], "mmu", a->buf[LH_POOLF_X],
+                                    a->buf[LH_POOLF_Y], (unsigned)rows);
+    if (st != LEHR_OK) return st;
+    return lh_launch_tasks(e->dev, e->kernels[0], lh_div_up(rows, (size_t)e->number[ROWS]), 1);
+}
+
+static lehr_status run_backward_tasks(lh_exec *e, const lh_args *a)
+{
+    const lh_pool_problem *p = lh_exec_problem(e);
+    size_t rows = (size_t)a->n * p->p;
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[0], e->number[ROWS] ? "mmmu" : "mmm",
+                                    a->buf[LH_POOLB_X], a->buf[LH_POOLB_DY], a->buf[LH_POOLB_DX],
+                                    (unsigned)rows);
+    if (st != LEHR_OK) return st;
+    size_t tasks = e->number[ROWS] ? lh_div_up(rows, (size_t)e->number[ROWS]) : (size_t)a->n;
+    return lh_launch_tasks(e->dev, e->kernels[0], tasks, 1);
+}
+
 static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32}, {"y", LH_OUT, LH_F32}};
 static const lh_operand backward_operands[] = {
     {"x", LH_IN, LH_F32}, {"dy", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32}};
 static const lh_variant forward_variants[] = {
+    {"tasks_cpu", lh_declines_without_cpu, prepare_forward_tasks, run_forward_tasks},
     {"elementwise", lh_declines_never, prepare_forward_elements, run_forward_elements}};
 static const lh_variant backward_variants[] = {
+    {"tasks_cpu", lh_declines_without_cpu, prepare_backward_tasks, run_backward_tasks},
     {"gather", lh_declines_never, prepare_backward_elements, run_backward_elements}};
 
 const lh_op lh_pool_forward = {"pool.forward",
