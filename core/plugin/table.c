@@ -245,21 +245,29 @@ static lehr_status check_names(const subject *s, const lehr_optimizer *d)
     return st;
 }
 
+static lehr_status check_code(const subject *s, const char *what, uint32_t number, const char *code,
+                              bool helpers)
+{
+    lh_str where = {0};
+    lh_str_printf(&where, "plugin %s: optimizer %s, %s", s->path, s->name, what);
+    if (number) lh_str_printf(&where, " %u", (unsigned)number);
+    lehr_status st = lh_rule_check(s->ctx, lh_str_text(&where), code, helpers);
+    lh_str_free(&where);
+    return st;
+}
+
 static lehr_status check_passes(const subject *s, const lehr_optimizer *d)
 {
     const lehr_pass *passes = d->passes.at;
-    for (uint32_t i = 0; i < d->passes.count; i++) {
+    lehr_status st = LEHR_OK;
+    for (uint32_t i = 0; i < d->passes.count && st == LEHR_OK; i++) {
         if (!passes[i].code) return wrong(s, "passes", "a pass has no code");
-        lh_str where = {0};
-        lh_str_printf(&where, "optimizer %s, pass %u", d->name, (unsigned)i + 1);
-        lehr_status st = lh_rule_check(s->ctx, lh_str_text(&where), passes[i].code);
-        lh_str_free(&where);
-        if (st != LEHR_OK) {
-            lh_fail_context(s->ctx, "plugin %s: ", s->path);
-            return st;
-        }
+        st = check_code(s, "pass", i + 1, passes[i].code, false);
     }
-    return LEHR_OK;
+    if (st == LEHR_OK && d->preamble) st = check_code(s, "preamble", 0, d->preamble, true);
+    if (st == LEHR_OK && d->enter_eval) st = check_code(s, "enter_eval", 0, d->enter_eval, false);
+    if (st == LEHR_OK && d->leave_eval) st = check_code(s, "leave_eval", 0, d->leave_eval, false);
+    return st;
 }
 
 static lehr_status check_optimizer(const subject *s, const lehr_optimizer *d)
