@@ -180,8 +180,9 @@ static lehr_status parse_lines(lehr_context *ctx, const char *path, const char *
         json_t *object = json_loadb(text + at, length, JSON_REJECT_DUPLICATES, &error);
         number++;
         if (!object && newline && at + length + 1 < size)
-            return lh_fail(ctx, LEHR_E_CHECKPOINT, "'%s', line %zu: %s: the file is damaged; move it away to go on without "
-                           "it",
+            return lh_fail(ctx, LEHR_E_CHECKPOINT,
+                           "'%s', line %zu: %s: the file is damaged; move it away to go on "
+                           "without it",
                            path, number, error.text);
         if (!object || !newline) {
             lh_log(ctx, LEHR_LOG_WARN, "'%s': the last line was cut short and is dropped", path);

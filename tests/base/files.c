@@ -19,13 +19,15 @@ static lehr_context *ctx;
 static char dir[] = "/tmp/lehr-files-XXXXXX";
 static char path[256];
 
-static void start(void) {
+static void start(void)
+{
     cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
     cr_assert_not_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/file", dir);
 }
 
-static void stop(void) {
+static void stop(void)
+{
     char command[300];
     snprintf(command, sizeof command, "rm -rf '%s'", dir);
     cr_expect_eq(system(command), 0);
@@ -34,7 +36,8 @@ static void stop(void) {
 
 TestSuite(files, .init = start, .fini = stop);
 
-static unsigned entries(void) {
+static unsigned entries(void)
+{
     unsigned count = 0;
     DIR *listing = opendir(dir);
     for (struct dirent *e = readdir(listing); e; e = readdir(listing))
@@ -43,7 +46,8 @@ static unsigned entries(void) {
     return count;
 }
 
-static void expect_content(const char *wanted) {
+static void expect_content(const char *wanted)
+{
     char *text;
     size_t bytes;
     cr_assert_eq(lh_file_read(ctx, path, 0, LEHR_E_DATA, &text, &bytes), LEHR_OK, "%s",
@@ -53,7 +57,8 @@ static void expect_content(const char *wanted) {
     free(text);
 }
 
-Test(files, sha256_known_answers) {
+Test(files, sha256_known_answers)
+{
     char hex[LH_SHA256_HEX];
     lh_sha256("abc", 3, hex);
     cr_expect_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -64,7 +69,8 @@ Test(files, sha256_known_answers) {
     cr_expect_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
-Test(files, write_replaces_and_leaves_nothing_beside) {
+Test(files, write_replaces_and_leaves_nothing_beside)
+{
     cr_assert_eq(lh_file_write_text(ctx, path, "first, longer"), LEHR_OK);
     cr_assert_eq(lh_file_write_parts(ctx, path, (lh_part[]){{"se", 2}, {"", 0}, {"cond", 4}}, 3),
                  LEHR_OK);
@@ -73,7 +79,8 @@ Test(files, write_replaces_and_leaves_nothing_beside) {
 }
 
 /* A limit at every byte is a full disk at every byte. */
-Test(files, full_disk_at_every_byte_keeps_the_old_file) {
+Test(files, full_disk_at_every_byte_keeps_the_old_file)
+{
     static const char new_text[] = "this is the new content of the file";
     cr_assert_eq(lh_file_write_text(ctx, path, "old"), LEHR_OK);
     signal(SIGXFSZ, SIG_IGN);
@@ -95,7 +102,8 @@ Test(files, full_disk_at_every_byte_keeps_the_old_file) {
     expect_content(new_text);
 }
 
-Test(files, refuses_what_is_not_a_regular_file) {
+Test(files, refuses_what_is_not_a_regular_file)
+{
     cr_expect_eq(lh_file_write_text(ctx, "/dev/full", "x"), LEHR_E_DISK);
     cr_expect(strstr(lehr_context_message(ctx), "not a regular file"));
     lh_enter(ctx);
@@ -115,7 +123,8 @@ Test(files, refuses_what_is_not_a_regular_file) {
     cr_expect(strstr(lehr_context_message(ctx), "a directory"));
 }
 
-Test(files, follows_a_link) {
+Test(files, follows_a_link)
+{
     char link_path[300];
     snprintf(link_path, sizeof link_path, "%s/link", dir);
     cr_assert_eq(lh_file_write_text(ctx, path, "a"), LEHR_OK);
@@ -126,7 +135,8 @@ Test(files, follows_a_link) {
     expect_content("through");
 }
 
-Test(files, read_limit) {
+Test(files, read_limit)
+{
     char *text;
     size_t bytes;
     cr_assert_eq(lh_file_write_text(ctx, path, "12345"), LEHR_OK);
@@ -138,7 +148,8 @@ Test(files, read_limit) {
     free(text);
 }
 
-Test(files, directories) {
+Test(files, directories)
+{
     char deep[300];
     snprintf(deep, sizeof deep, "%s/a/b//c/", dir);
     cr_expect_eq(lh_make_dirs(ctx, deep), LEHR_OK);
@@ -149,7 +160,8 @@ Test(files, directories) {
     cr_expect_eq(lh_make_dirs(ctx, deep), LEHR_E_DISK);
 }
 
-Test(files, temporaries_are_swept) {
+Test(files, temporaries_are_swept)
+{
     char name[300];
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s/%s", dir, i ? ".model.safetensors.tmp.123" : ".tmp.keep");
@@ -163,7 +175,8 @@ Test(files, temporaries_are_swept) {
     cr_expect(lh_file_exists(name));
 }
 
-Test(files, lines_stay_whole_on_a_full_disk) {
+Test(files, lines_stay_whole_on_a_full_disk)
+{
     lh_appender *a;
     cr_assert_eq(lh_appender_open(ctx, path, &a), LEHR_OK);
     cr_assert_eq(lh_appender_line(a, "one"), LEHR_OK);
@@ -189,7 +202,8 @@ Test(files, lines_stay_whole_on_a_full_disk) {
     lh_appender_close(&a);
 }
 
-Test(files, lock_names_its_holder_and_dies_with_it) {
+Test(files, lock_names_its_holder_and_dies_with_it)
+{
     lh_lock *lock, *second;
     int ready[2], quit[2];
     char byte = 0;

@@ -18,7 +18,8 @@ enum { PIXELS = 3072 };
 static lehr_context *ctx;
 static char dir[] = "/tmp/lehr-data-XXXXXX";
 
-static void start(void) {
+static void start(void)
+{
     cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
     cr_assert_not_null(mkdtemp(dir));
     setenv("HOME", dir, 1);
@@ -26,13 +27,15 @@ static void start(void) {
     unsetenv("XDG_DATA_HOME");
 }
 
-static void empty(void) {
+static void empty(void)
+{
     char command[200];
     snprintf(command, sizeof command, "rm -rf '%s'/*", dir);
     cr_expect_eq(system(command), 0);
 }
 
-static void stop(void) {
+static void stop(void)
+{
     empty();
     rmdir(dir);
     lehr_context_destroy(&ctx);
@@ -40,7 +43,8 @@ static void stop(void) {
 
 TestSuite(readers, .init = start, .fini = stop);
 
-static void put(const char *name, const void *bytes, size_t count) {
+static void put(const char *name, const void *bytes, size_t count)
+{
     char path[300];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     char *slash = strrchr(path, '/');
@@ -52,12 +56,11 @@ static void put(const char *name, const void *bytes, size_t count) {
 }
 
 /* Byte j of image i of a file: something that tells file, image and place apart. */
-static uint8_t pixel(size_t file, size_t i, size_t j) {
-    return (uint8_t)(file * 31 + i * 7 + j);
-}
+static uint8_t pixel(size_t file, size_t i, size_t j) { return (uint8_t)(file * 31 + i * 7 + j); }
 
 static void put_records(const char *name, size_t file, size_t records, size_t label_bytes,
-                        unsigned classes) {
+                        unsigned classes)
+{
     size_t record = label_bytes + PIXELS;
     uint8_t *bytes = malloc(records * record + 1);
     for (size_t i = 0; i < records; i++) {
@@ -70,7 +73,8 @@ static void put_records(const char *name, size_t file, size_t records, size_t la
     free(bytes);
 }
 
-static void put_cifar10(const char *folder) {
+static void put_cifar10(const char *folder)
+{
     char name[100];
     for (size_t file = 1; file <= 5; file++) {
         snprintf(name, sizeof name, "%sdata_batch_%zu.bin", folder, file);
@@ -80,14 +84,16 @@ static void put_cifar10(const char *folder) {
     put_records(name, 6, 4, 1, 10);
 }
 
-static lehr_status try_open(const char *kind, const char *below, lehr_data **out) {
+static lehr_status try_open(const char *kind, const char *below, lehr_data **out)
+{
     char spec[300];
     snprintf(spec, sizeof spec, "%s:%s%s", kind, dir, below);
     return lehr_data_open(ctx, spec, out);
 }
 
 /* Opening must fail with LEHR_E_DATA and a message that has both texts. */
-static void expect_refused(const char *kind, const char *text1, const char *text2) {
+static void expect_refused(const char *kind, const char *text1, const char *text2)
+{
     lehr_data *data = NULL;
     cr_expect_eq(try_open(kind, "", &data), LEHR_E_DATA, "%s", text1);
     cr_expect_null(data);
@@ -96,7 +102,8 @@ static void expect_refused(const char *kind, const char *text1, const char *text
               message);
 }
 
-static void expect_cifar10(lehr_data *data) {
+static void expect_cifar10(lehr_data *data)
+{
     const lehr_data_info *info = lehr_data_get_info(data);
     cr_expect_str_eq(info->name, "cifar10");
     cr_expect_eq(info->train_count, 19 + 20 + 21 + 22 + 23);
@@ -117,7 +124,8 @@ static void expect_cifar10(lehr_data *data) {
     cr_expect_null(data);
 }
 
-Test(readers, cifar10_is_found_where_it_may_lie) {
+Test(readers, cifar10_is_found_where_it_may_lie)
+{
     static const char *const folders[] = {"", "cifar-10-batches-bin/"};
     lehr_data *data;
     for (size_t i = 0; i < LH_COUNT(folders); i++) {
@@ -147,7 +155,8 @@ Test(readers, cifar10_is_found_where_it_may_lie) {
     cr_expect_eq(system(command), 0);
 }
 
-Test(readers, cifar10_wrong_in_one_way) {
+Test(readers, cifar10_wrong_in_one_way)
+{
     char *bytes = calloc(1, 20 * 3073);
     lehr_data *data;
     expect_refused("cifar10", "no data_batch_1.bin", "fetch-cifar10");
@@ -190,7 +199,8 @@ Test(readers, cifar10_wrong_in_one_way) {
     free(bytes);
 }
 
-Test(readers, cifar100) {
+Test(readers, cifar100)
+{
     lehr_data *data;
     put_records("train.bin", 0, 150, 2, 100);
     expect_refused("cifar100", "test.bin' is missing", "CIFAR-100");
@@ -221,7 +231,8 @@ static const char images_head[] = "\0\0\x08\x03\0\0\0\x03\0\0\0\x02\0\0\0\x04";
 static const char labels_head[] = "\0\0\x08\x01\0\0\0\x03";
 
 /* Three images of 2 x 4 each; the part's bytes follow its header. */
-static void put_idx(void) {
+static void put_idx(void)
+{
     char images[16 + 24], labels[8 + 3];
     memcpy(images, images_head, 16);
     memcpy(labels, labels_head, 8);
@@ -233,7 +244,8 @@ static void put_idx(void) {
     put("t10k-labels.idx1-ubyte", labels, sizeof labels);
 }
 
-Test(readers, idx) {
+Test(readers, idx)
+{
     lehr_data *data;
     put_idx();
     cr_assert_eq(try_open("idx", "", &data), LEHR_OK, "%s", lehr_context_message(ctx));
@@ -272,7 +284,8 @@ Test(readers, idx) {
 }
 
 /* Random edits of every file: refused or read, never a crash. */
-Test(readers, random_damage_never_crashes) {
+Test(readers, random_damage_never_crashes)
+{
     static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                         "t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte"};
     unsigned opened = 0;

@@ -14,22 +14,20 @@ enum { PIXELS = 3072 };
 
 static lehr_context *ctx;
 
-static void start(void) {
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-}
-static void stop(void) {
-    lehr_context_destroy(&ctx);
-}
+static void start(void) { cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK); }
+static void stop(void) { lehr_context_destroy(&ctx); }
 
 TestSuite(sets, .init = start, .fini = stop);
 
-static lehr_data *open_or_die(const char *spec) {
+static lehr_data *open_or_die(const char *spec)
+{
     lehr_data *data = NULL;
     cr_assert_eq(lehr_data_open(ctx, spec, &data), LEHR_OK, "%s", lehr_context_message(ctx));
     return data;
 }
 
-Test(sets, synthetic_depends_on_its_seed_only) {
+Test(sets, synthetic_depends_on_its_seed_only)
+{
     lehr_data *a = open_or_die("synthetic:n=40,test=20"),
               *b = open_or_die("synthetic:n=60,test=10");
     lehr_data *c = open_or_die("synthetic:n=40,test=20,seed=8");
@@ -52,7 +50,8 @@ Test(sets, synthetic_depends_on_its_seed_only) {
 }
 
 /* The same bytes on every machine and with every compiler. */
-Test(sets, synthetic_bytes_are_fixed) {
+Test(sets, synthetic_bytes_are_fixed)
+{
     lehr_data *data = open_or_die("synthetic:n=200,test=50");
     cr_expect_str_eq(lehr_data_get_info(data)->sha256,
                      "6c8423f60b814615292ddf623576440b035fc2b65ea67b4e346cfb5c9655eee9");
@@ -60,7 +59,8 @@ Test(sets, synthetic_bytes_are_fixed) {
 }
 
 /* Neither mean colour nor a mean picture tells the class: the nearest class mean must stay weak. */
-Test(sets, synthetic_is_not_solved_by_class_means) {
+Test(sets, synthetic_is_not_solved_by_class_means)
+{
     enum { N = 1000 };
     lehr_data *data = open_or_die("synthetic:n=1000,test=500");
     const lehr_data_info *info = lehr_data_get_info(data);
@@ -93,7 +93,8 @@ Test(sets, synthetic_is_not_solved_by_class_means) {
     lehr_data_destroy(&data);
 }
 
-Test(sets, wrong_specs_say_what_is_known) {
+Test(sets, wrong_specs_say_what_is_known)
+{
     static const struct {
         const char *spec, *text;
         lehr_status status;
@@ -128,7 +129,8 @@ Test(sets, wrong_specs_say_what_is_known) {
     free(longest);
 }
 
-Test(sets, from_memory) {
+Test(sets, from_memory)
+{
     const uint8_t train[2 * 2 * 1 * 3] = {0, 0, 0, 7, 7, 7, 255, 255, 255, 7, 7, 7};
     const uint8_t test[6] = {1, 2, 3, 4, 5, 6}, labels[2] = {1, 0}, wrong[2] = {1, 2};
     lehr_data *data;
@@ -150,7 +152,8 @@ Test(sets, from_memory) {
     cr_expect_null(data);
 }
 
-Test(sets, real_cifar10) {
+Test(sets, real_cifar10)
+{
     lehr_data *data = NULL;
     if (lehr_data_open(ctx, "cifar10", &data) != LEHR_OK)
         cr_skip_test("no CIFAR-10 here: %s", lehr_context_message(ctx));

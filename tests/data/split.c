@@ -10,16 +10,13 @@
 
 static lehr_context *ctx;
 
-static void start(void) {
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-}
-static void stop(void) {
-    lehr_context_destroy(&ctx);
-}
+static void start(void) { cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK); }
+static void stop(void) { lehr_context_destroy(&ctx); }
 
 TestSuite(split, .init = start, .fini = stop);
 
-Test(split, last_part_validates_and_limits_take_the_first) {
+Test(split, last_part_validates_and_limits_take_the_first)
+{
     static const struct {
         uint64_t count, limit_train, limit_val;
         double fraction;
@@ -47,7 +44,8 @@ Test(split, last_part_validates_and_limits_take_the_first) {
     }
 }
 
-Test(split, impossible_splits_are_refused) {
+Test(split, impossible_splits_are_refused)
+{
     static const double bad[] = {1, -0.1, 1.5, NAN, INFINITY, 0.9999};
     for (size_t i = 0; i < LH_COUNT(bad); i++) {
         lh_split s;
@@ -61,7 +59,8 @@ Test(split, impossible_splits_are_refused) {
     cr_expect_eq(lh_split_create(ctx, 1ull << 31, 0, 0, 0, &s), LEHR_E_UNSUPPORTED);
 }
 
-static void expect_permutation(const int32_t *order, uint64_t count, int32_t first) {
+static void expect_permutation(const int32_t *order, uint64_t count, int32_t first)
+{
     unsigned char *seen = calloc(count + 1, 1);
     for (uint64_t i = 0; i < count; i++) {
         cr_assert(order[i] >= first && (uint64_t)(order[i] - first) < count);
@@ -70,7 +69,8 @@ static void expect_permutation(const int32_t *order, uint64_t count, int32_t fir
     free(seen);
 }
 
-Test(split, an_epoch_visits_each_image_once) {
+Test(split, an_epoch_visits_each_image_once)
+{
     static const uint64_t counts[] = {0, 1, 2, 3, 17, 1000, 45000};
     for (size_t c = 0; c < LH_COUNT(counts); c++) {
         uint64_t n = counts[c];
@@ -89,7 +89,8 @@ Test(split, an_epoch_visits_each_image_once) {
 
 /* How many places two orders share; about 1 for independent permutations. */
 static uint64_t agreement(const int32_t *indices, uint64_t n, uint64_t seed1, uint64_t epoch1,
-                          uint64_t seed2, uint64_t epoch2) {
+                          uint64_t seed2, uint64_t epoch2)
+{
     int32_t *a = malloc(4 * n), *b = malloc(4 * n);
     uint64_t same = 0;
     lh_epoch_order(indices, n, seed1, epoch1, true, a);
@@ -100,7 +101,8 @@ static uint64_t agreement(const int32_t *indices, uint64_t n, uint64_t seed1, ui
     return same;
 }
 
-Test(split, order_depends_on_seed_and_epoch_only) {
+Test(split, order_depends_on_seed_and_epoch_only)
+{
     enum { N = 5000 };
     int32_t *indices = malloc(4 * N);
     for (int32_t i = 0; i < N; i++) indices[i] = i;
@@ -112,7 +114,8 @@ Test(split, order_depends_on_seed_and_epoch_only) {
 }
 
 /* Each of the 6 orders of 3 images should come up equally often over many epochs. */
-Test(split, orders_are_uniform) {
+Test(split, orders_are_uniform)
+{
     enum { EPOCHS = 60000 };
     const int32_t indices[3] = {0, 1, 2};
     unsigned seen[27] = {0};

@@ -16,14 +16,16 @@
 static lehr_context *ctx;
 static char path[] = "/tmp/lehr-st-XXXXXX";
 
-static void start(void) {
+static void start(void)
+{
     cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
     int fd = mkstemp(path);
     cr_assert(fd >= 0);
     close(fd);
 }
 
-static void stop(void) {
+static void stop(void)
+{
     unlink(path);
     lehr_context_destroy(&ctx);
 }
@@ -43,24 +45,28 @@ static const lh_st_entry sample[] = {
 static const char *const sample_metadata[] = {"step", "12", "schedule", "warmup(1ep) * \"x\"\t",
                                               NULL};
 
-static void write_sample(void) {
+static void write_sample(void)
+{
     lh_enter(ctx);
     cr_assert_eq(lh_safetensors_write(ctx, path, sample, LH_COUNT(sample), sample_metadata),
                  LEHR_OK, "%s", lehr_context_message(ctx));
 }
 
-static char *slurp(size_t *bytes) {
+static char *slurp(size_t *bytes)
+{
     char *data;
     cr_assert_eq(lh_file_read(ctx, path, 0, LEHR_E_DATA, &data, bytes), LEHR_OK);
     return data;
 }
 
-static void put(const void *bytes, size_t count) {
+static void put(const void *bytes, size_t count)
+{
     FILE *f = fopen(path, "wb");
     cr_assert(f && fwrite(bytes, 1, count, f) == count && fclose(f) == 0);
 }
 
-static lehr_status try_read(void) {
+static lehr_status try_read(void)
+{
     lh_safetensors *file = NULL;
     lh_enter(ctx);
     lehr_status status = lh_safetensors_read(ctx, path, &file);
@@ -69,7 +75,8 @@ static lehr_status try_read(void) {
     return status;
 }
 
-Test(safetensors, round_trip) {
+Test(safetensors, round_trip)
+{
     lh_safetensors *file;
     write_sample();
     cr_assert_eq(lh_safetensors_read(ctx, path, &file), LEHR_OK, "%s", lehr_context_message(ctx));
@@ -96,7 +103,8 @@ Test(safetensors, round_trip) {
     cr_expect_null(file);
 }
 
-Test(safetensors, same_input_in_any_order_gives_same_bytes) {
+Test(safetensors, same_input_in_any_order_gives_same_bytes)
+{
     size_t n1, n2;
     lh_st_entry reversed[LH_COUNT(sample)];
     write_sample();
@@ -114,7 +122,8 @@ Test(safetensors, same_input_in_any_order_gives_same_bytes) {
     free(two);
 }
 
-Test(safetensors, empty_file_round_trips) {
+Test(safetensors, empty_file_round_trips)
+{
     lh_safetensors *file;
     cr_assert_eq(lh_safetensors_write(ctx, path, NULL, 0, NULL), LEHR_OK);
     cr_assert_eq(lh_safetensors_read(ctx, path, &file), LEHR_OK, "%s", lehr_context_message(ctx));
@@ -122,7 +131,8 @@ Test(safetensors, empty_file_round_trips) {
     lh_safetensors_free(&file);
 }
 
-Test(safetensors, writer_refuses_what_could_not_be_read) {
+Test(safetensors, writer_refuses_what_could_not_be_read)
+{
     lh_st_entry bad[2] = {sample[1], sample[1]};
     cr_expect_eq(lh_safetensors_write(ctx, path, bad, 2, NULL), LEHR_E_INTERNAL);
     bad[0].bytes = 20;
@@ -138,7 +148,8 @@ Test(safetensors, writer_refuses_what_could_not_be_read) {
     cr_expect_eq(lh_safetensors_write(ctx, "/nonexistent/x", sample, 1, NULL), LEHR_E_DISK);
 }
 
-Test(safetensors, every_flipped_bit_is_noticed) {
+Test(safetensors, every_flipped_bit_is_noticed)
+{
     size_t bytes;
     write_sample();
     char *data = slurp(&bytes);
@@ -158,7 +169,8 @@ Test(safetensors, every_flipped_bit_is_noticed) {
     free(data);
 }
 
-Test(safetensors, every_truncation_and_any_tail_is_noticed) {
+Test(safetensors, every_truncation_and_any_tail_is_noticed)
+{
     size_t bytes;
     write_sample();
     char *data = slurp(&bytes);
@@ -177,7 +189,8 @@ Test(safetensors, every_truncation_and_any_tail_is_noticed) {
 }
 
 /* A file with this header and this many zero bytes of data. */
-static void put_header(const char *header, size_t data_bytes) {
+static void put_header(const char *header, size_t data_bytes)
+{
     lh_str s = {0};
     uint64_t length = strlen(header);
     lh_str_add_bytes(&s, &length, 8);
@@ -190,7 +203,8 @@ static void put_header(const char *header, size_t data_bytes) {
 #define T(dtype, shape, begin, end)                                                                \
     "{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
 
-Test(safetensors, malformed_headers_are_named) {
+Test(safetensors, malformed_headers_are_named)
+{
     static const struct {
         const char *header, *cause;
         size_t data;
@@ -229,7 +243,8 @@ Test(safetensors, malformed_headers_are_named) {
 }
 
 /* Files of other tools: no hashes, tensors at odd places. */
-Test(safetensors, foreign_files_are_accepted_and_aligned) {
+Test(safetensors, foreign_files_are_accepted_and_aligned)
+{
     lh_safetensors *file;
     put_header("{\"a\":" T("U8", "1", 0, 1) ",\"b\":" T("F32", "1", 1, 5) "}", 5);
     cr_assert_eq(lh_safetensors_read(ctx, path, &file), LEHR_OK, "%s", lehr_context_message(ctx));
