@@ -10,11 +10,13 @@
 #include "kernels/conv/conv.h"
 
 #define LH_CONV_FORWARD_VARIANTS(X)                                                                \
+    X(forward, winograd4_cpu, 1e-5)                                                                \
     X(forward, direct_cpu, 0)                                                                      \
     X(forward, gpu_pointwise, 0)                                                                   \
     X(forward, gpu_implicit_gemm, 0)                                                               \
     X(forward, plain, 0)
 #define LH_CONV_DATA_VARIANTS(X)                                                                   \
+    X(data, winograd4_cpu, 1e-5)                                                                   \
     X(data, direct_cpu, 0)                                                                         \
     X(data, gpu_pointwise, 0)                                                                      \
     X(data, gpu_implicit_gemm, 0)                                                                  \
@@ -42,5 +44,9 @@ void lh_conv_backward_filter_reference(const void *problem, const lh_host_args *
 size_t lh_conv_x_count(const lh_conv_problem *p, int n);
 size_t lh_conv_y_count(const lh_conv_problem *p, int n);
 size_t lh_conv_w_count(const lh_conv_problem *p);
+
+/* Why no Winograd kernel of the CPU family takes a problem, or NULL: LEHR_WINOGRAD=0, not 3x3 with
+ * stride 1, channels not a multiple of the vector width. */
+const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *traits);
 
 #endif
