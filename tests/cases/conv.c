@@ -13,7 +13,7 @@ typedef struct row {
 } row;
 
 static const row quick[] = {
-    {3, 16, 9, 11, 32, 3, 3, 1, 1, 1, 1, 1, true, true},   /* tiles cut by both edges */
+    {3, 32, 9, 11, 48, 3, 3, 1, 1, 1, 1, 1, true, true},   /* tiles cut by both edges */
     {2, 32, 8, 8, 32, 3, 3, 1, 1, 1, 1, 1, false, false},  /* the fast case */
     {2, 64, 6, 10, 16, 3, 3, 1, 0, 0, 0, 0, true, false},  /* valid */
     {2, 3, 12, 10, 32, 3, 3, 1, 1, 1, 1, 1, true, true},   /* first layer */
