@@ -17,7 +17,7 @@ static double value(const lehr_progress *t, const double *s)
     double last = t->p[OVER] - t->p[INCLUSIVE];
     (void)s;
     if (!((double)t->step < last)) return t->p[END];
-    return t->p[END] + (t->base - t->p[END]) * 0.5 * (1 + cos(pi * ((double)t->step / last)));
+    return t->p[END] + (t->base - t->p[END]) * 0.5 * (1 + cos(pi * (double)t->step / last));
 }
 
 static const lehr_schedule cosine = {
