@@ -21,27 +21,39 @@ typedef struct comparison {
 
 /* ---- one run ---- */
 
-/* A run that was stopped can go on when it left a checkpoint. */
-static bool has_checkpoint(const char *dir)
+static bool is_checkpoint(const char *name)
 {
-    static const char suffix[] = ".safetensors";
+    static const char prefix[] = "checkpoint-", suffix[] = ".safetensors";
+    size_t length = strlen(name), head = sizeof prefix - 1, tail = sizeof suffix - 1;
+    return length > head + tail && strncmp(name, prefix, head) == 0 &&
+           strcmp(name + length - tail, suffix) == 0;
+}
+
+/* Whether dir has checkpoints, so that a run that was stopped can go on; with remove, they are removed. */
+static bool find_checkpoints(lehr_context *ctx, const char *dir, bool remove, lehr_status *status)
+{
     DIR *listing = opendir(dir);
+    lh_str path = {0};
     bool found = false;
-    for (struct dirent *e; listing && !found && (e = readdir(listing)) != NULL;) {
-        size_t length = strlen(e->d_name);
-        found = e->d_name[0] != '.' && length > sizeof suffix - 1 &&
-                strcmp(e->d_name + length - (sizeof suffix - 1), suffix) == 0;
+    for (struct dirent *e; listing && (e = readdir(listing)) != NULL;) {
+        if (!is_checkpoint(e->d_name)) continue;
+        found = true;
+        if (!remove || *status != LEHR_OK) continue;
+        lh_path_join(&path, dir, e->d_name);
+        *status = lh_file_remove(ctx, lh_str_text(&path));
     }
     if (listing) closedir(listing);
+    lh_str_free(&path);
     return found;
 }
 
-/* Without a checkpoint a run starts over: what it wrote so far would stand before the new history. */
+/* A run that cannot go on starts over: what it wrote so far would stand before the new history. */
 static lehr_status clear_run(lehr_context *ctx, const char *dir)
 {
     static const char *const names[] = {"history.jsonl", "history.csv", "run.json", "result.json"};
     lh_str path = {0};
     lehr_status status = lh_make_dirs(ctx, dir);
+    if (status == LEHR_OK) find_checkpoints(ctx, dir, true, &status);
     for (size_t i = 0; i < LH_COUNT(names) && status == LEHR_OK; i++) {
         lh_path_join(&path, dir, names[i]);
         status = lh_file_remove(ctx, lh_str_text(&path));
@@ -71,24 +83,39 @@ static void record_result(lehr_context *ctx, lh_run_record *record, const lehr_t
     record->seconds = r->seconds;
 }
 
-/* Trains or continues one run; a run that diverged or whose plugin failed is a result as well. */
+/* Trains one run, from its checkpoint when it has one.  The same seed gives the same numbers either way,
+ * so a run whose checkpoints cannot be used is simply trained again. */
+static lehr_status train_or_continue(comparison *c, lehr_train_params *train, const char *dir,
+                                     lehr_train_result *result)
+{
+    lehr_status status = LEHR_OK;
+    train->out = dir;
+    if (find_checkpoints(c->ctx, dir, false, &status)) {
+        train->resume = dir;
+        status = c->run(c->run_user, train, result);
+        if (status != LEHR_E_CHECKPOINT) return status;
+        lh_log(c->ctx, LEHR_LOG_WARN, "%s: trained again: %s", dir, lehr_context_message(c->ctx));
+        lh_enter(c->ctx);
+        train->resume = NULL;
+    }
+    status = clear_run(c->ctx, dir);
+    return status == LEHR_OK ? c->run(c->run_user, train, result) : status;
+}
+
+/* One run and its result; that it diverged or that its plugin failed is a result as well. */
 static lehr_status run_one(comparison *c, uint32_t method, uint32_t seed, const char *dir)
 {
     const lehr_method *m = &c->params->methods[method];
     lh_run_record *record = lh_study_run(&c->study, method, seed);
     lehr_train_params train = c->params->train;
     lehr_train_result result = {0};
-    bool resume = has_checkpoint(dir) && record->state != LH_RUN_FAILED;
     train.optimizer = m->optimizer;
     train.schedule = m->schedule;
     train.lr = m->lr;
     train.seed = record->seed;
-    train.out = dir;
-    train.resume = resume ? dir : NULL;
-    lehr_status status = resume ? LEHR_OK : clear_run(c->ctx, dir);
-    if (status == LEHR_OK) status = c->run(c->run_user, &train, &result);
-    bool is_result =
-        status == LEHR_OK || status == LEHR_E_DIVERGED || status == LEHR_E_PLUGIN;
+    train.resume = NULL;
+    lehr_status status = train_or_continue(c, &train, dir, &result);
+    bool is_result = status == LEHR_OK || status == LEHR_E_DIVERGED || status == LEHR_E_PLUGIN;
     if (!is_result) {
         lh_fail_context(c->ctx, "method '%s', seed %llu: ", m->name, (unsigned long long)record->seed);
         return status;

@@ -27,7 +27,6 @@ typedef struct trainer {
 static lehr_status train(void *user, const lehr_train_params *params, lehr_train_result *result)
 {
     const trainer *t = user;
-    if (params->resume) return lehr_train_resume(t->device, t->registry, params, result);
     return lehr_train(t->device, t->registry, t->model, t->data, params, result);
 }
 

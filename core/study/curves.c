@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reads history.jsonl (one object a line, told apart by "kind") into columns. */
+ * Turns the records of a history into columns. */
 #include "core/study/curves.h"
 
-#include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/files.h"
-
-static const char *const column_names[LH_C_COUNT] = {
-    "step", "epoch", "lr", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"};
+#include "core/train/history.h"
 
 static lehr_status columns_reserve(lehr_context *ctx, lh_columns *c)
 {
@@ -26,54 +21,45 @@ static lehr_status columns_reserve(lehr_context *ctx, lh_columns *c)
     return LEHR_OK;
 }
 
-/* A run that was resumed from a checkpoint may tell some steps again: the later telling counts. */
+/* A run that was resumed may tell some steps again: the later telling counts. */
 static void drop_from(lh_columns *c, double step)
 {
     while (c->count && c->at[LH_C_STEP][c->count - 1] >= step) c->count--;
 }
 
-static lehr_status columns_add(lehr_context *ctx, lh_columns *c, const json_t *row)
+static lehr_status columns_add(lehr_context *ctx, lh_columns *c, const lh_record *record)
 {
-    const json_t *step = json_object_get(row, "step");
-    if (json_is_number(step)) drop_from(c, json_number_value(step));
+    drop_from(c, (double)record->step);
     lehr_status status = columns_reserve(ctx, c);
     if (status != LEHR_OK) return status;
-    for (int i = 0; i < LH_C_COUNT; i++) {
-        const json_t *value = json_object_get(row, column_names[i]);
-        c->at[i][c->count] = json_is_number(value) ? json_number_value(value) : NAN;
-    }
+    c->at[LH_C_STEP][c->count] = (double)record->step;
+    c->at[LH_C_EPOCH][c->count] = record->epoch;
+    c->at[LH_C_LR][c->count] = record->lr;
+    c->at[LH_C_LOSS][c->count] = record->loss;
+    c->at[LH_C_ACCURACY][c->count] = record->accuracy;
+    c->at[LH_C_VAL_LOSS][c->count] = record->val_loss;
+    c->at[LH_C_VAL_ACCURACY][c->count] = record->val_accuracy;
+    c->at[LH_C_SECONDS][c->count] = record->seconds;
     c->count++;
     return LEHR_OK;
-}
-
-static lehr_status read_line(lehr_context *ctx, const char *line, size_t length, lh_curves *out)
-{
-    json_t *row = json_loadb(line, length, 0, NULL);
-    const char *kind = json_string_value(json_object_get(row, "kind"));
-    lehr_status status = LEHR_OK;
-    if (kind && strcmp(kind, "step") == 0) status = columns_add(ctx, &out->steps, row);
-    if (kind && strcmp(kind, "epoch") == 0) status = columns_add(ctx, &out->epochs, row);
-    json_decref(row);
-    return status;
 }
 
 lehr_status lh_curves_read(lehr_context *ctx, const char *run_dir, lh_curves *out)
 {
     lh_str path = {0};
-    char *text = NULL;
-    size_t bytes = 0;
+    lh_records records = {0};
     lehr_status status = LEHR_OK;
     *out = (lh_curves){0};
     lh_path_join(&path, run_dir, "history.jsonl");
-    if (lh_file_exists(lh_str_text(&path)))
-        status = lh_file_read(ctx, lh_str_text(&path), 0, LEHR_E_DATA, &text, &bytes);
-    for (size_t at = 0; status == LEHR_OK && at < bytes;) {
-        const char *end = memchr(text + at, '\n', bytes - at);
-        size_t length = end ? (size_t)(end - text) - at : bytes - at;
-        status = read_line(ctx, text + at, length, out);
-        at += length + 1;
+    if (lh_file_exists(lh_str_text(&path)) &&
+        lh_history_read(ctx, lh_str_text(&path), &records) != LEHR_OK) {
+        lh_log(ctx, LEHR_LOG_WARN, "no curves of this run: %s", lehr_context_message(ctx));
+        lh_enter(ctx);
     }
-    free(text);
+    for (size_t i = 0; i < records.count && status == LEHR_OK; i++)
+        status = columns_add(ctx, records.rows[i].kind == LH_RECORD_STEP ? &out->steps : &out->epochs,
+                             &records.rows[i]);
+    lh_records_free(&records);
     lh_str_free(&path);
     if (status != LEHR_OK) lh_curves_free(out);
     return status;

@@ -237,32 +237,51 @@ static void draw_area(canvas *c, bool any)
 
 /* ---- legend ---- */
 
-static size_t legend_width(const lehr_plot *plot)
+enum { LEGEND_CHARACTERS = 20, LEGEND_LINE = 16, LEGEND_GAP = 4 };
+
+/* Bytes of the next line of a legend text: broken at a space, within a word only when it must. */
+static size_t legend_line(const char *text)
 {
-    size_t longest = 0;
-    for (uint32_t i = 0; i < plot->series_count; i++) {
-        size_t length = plot->series[i].name ? lh_utf8_count(plot->series[i].name) : 0;
-        if (length > longest) longest = length;
+    size_t bytes = 0, fits = 0;
+    for (int count = 0; text[bytes]; count++) {
+        if (text[bytes] == ' ') fits = bytes;
+        if (count == LEGEND_CHARACTERS) return fits ? fits : bytes;
+        int length = lh_utf8_length(text + bytes);
+        bytes += length ? (size_t)length : 1;
     }
-    if (longest > 30) longest = 30;
-    return longest && plot->series_count > 1 ? 46 + longest * 7 : 24;
+    return bytes;
 }
 
-static void draw_legend(canvas *c)
+/* Calls draw (when c is given) for each line of all names; sets the widest line in characters and returns
+ * the height in pixels. */
+static double walk_legend(const lehr_plot *plot, canvas *c, double x, double y, size_t *widest)
 {
-    double x = c->left + c->width + 16, y = c->top + 8;
-    if (c->plot->series_count < 2) return; /* one line is what the title says */
-    for (uint32_t i = 0; i < c->plot->series_count; i++) {
-        const lehr_plot_series *s = &c->plot->series[i];
-        if (!s->name) continue;
-        lh_str_printf(c->s,
-                      "<g class=\"lp-%u\"><path class=\"lp-l\" stroke-dasharray=\"%s\" "
-                      "d=\"M%.1f %.1fh22\"/><text x=\"%.1f\" y=\"%.1f\">",
-                      s->style % LH_PLOT_STYLES, *dash_of(s) ? dash_of(s) : "none", x, y, x + 28, y + 4);
-        lh_str_xml(c->s, s->name);
-        lh_str_add(c->s, "</text></g>\n");
-        y += 19;
+    double top = y;
+    for (uint32_t i = 0; i < plot->series_count; i++) {
+        const lehr_plot_series *s = &plot->series[i];
+        if (!s->name || plot->series_count < 2) continue; /* one line is what the title says */
+        if (c)
+            lh_str_printf(c->s,
+                          "<g class=\"lp-%u\"><path class=\"lp-l\" stroke-dasharray=\"%s\" "
+                          "d=\"M%.1f %.1fh22\"/></g>\n",
+                          s->style % LH_PLOT_STYLES, *dash_of(s) ? dash_of(s) : "none", x, y);
+        for (const char *text = s->name; *text;) {
+            size_t bytes = legend_line(text);
+            lh_str line = {0};
+            lh_str_add_bytes(&line, text, bytes);
+            if (lh_utf8_count(lh_str_text(&line)) > *widest) *widest = lh_utf8_count(lh_str_text(&line));
+            if (c) {
+                lh_str_printf(c->s, "<text x=\"%.1f\" y=\"%.1f\">", x + 28, y + 4);
+                lh_str_xml(c->s, lh_str_text(&line));
+                lh_str_add(c->s, "</text>\n");
+            }
+            lh_str_free(&line);
+            y += LEGEND_LINE;
+            text += bytes + (text[bytes] == ' ');
+        }
+        y += LEGEND_GAP;
     }
+    return y - top;
 }
 
 static void open_svg(canvas *c)
@@ -282,12 +301,13 @@ static void open_svg(canvas *c)
 static void layout(canvas *c)
 {
     const lehr_plot *plot = c->plot;
-    double legend = 19.0 * plot->series_count + 60;
+    size_t widest = 0;
+    double legend = walk_legend(plot, NULL, 0, 0, &widest) + 60;
     c->full_width = plot->width ? plot->width : 760;
     c->full_height = fmax(plot->height ? plot->height : 380, legend);
     c->left = plot->y_label ? 74 : 56;
     c->top = plot->title ? 36 : 12;
-    c->width = fmax(60, c->full_width - c->left - (double)legend_width(plot));
+    c->width = fmax(60, c->full_width - c->left - (widest ? 50 + 7.0 * (double)widest : 24));
     c->height = fmax(40, c->full_height - c->top - (plot->x_label ? 48 : 30));
 }
 
@@ -304,7 +324,8 @@ lehr_status lehr_plot_svg(lehr_context *ctx, const lehr_plot *plot, char **out)
     open_svg(&c);
     draw_frame(&c);
     draw_area(&c, any);
-    draw_legend(&c);
+    size_t widest = 0;
+    walk_legend(plot, &c, c.left + c.width + 16, c.top + 8, &widest);
     lh_str_add(&s, "</svg>\n");
     lh_locale_leave(saved);
     if (s.failed) {

@@ -21,8 +21,8 @@ enum { TUTORIAL_METHODS = 8 };
 static const preset_method sgd_methods[] = {
     {"constant", "sgd", "constant()", 0.1},
     {"time", "sgd", NULL, 0.1},
-    {"step", "sgd", "tutorial:step", 0.1},
-    {"exponential", "sgd", "tutorial:exponential", 0.1},
+    {"step", "sgd", "tutorial:step(gamma=0.2, every=2ep)", 0.1},
+    {"exponential", "sgd", "tutorial:exponential(rate=0.1)", 0.1},
 };
 
 typedef struct preset {

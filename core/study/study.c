@@ -12,15 +12,15 @@
 
 enum { STUDY_LIMIT = 16 << 20, METHOD_LIMIT = 10000, SEED_LIMIT = 100000 };
 
-const char *lh_study_text(const lh_study *study, const char *group, const char *key)
+const char *lh_json_text(const json_t *root, const char *group, const char *key)
 {
-    const char *text = json_string_value(json_object_get(json_object_get(study->about, group), key));
+    const char *text = json_string_value(json_object_get(json_object_get(root, group), key));
     return text ? text : "";
 }
 
-double lh_study_number(const lh_study *study, const char *group, const char *key)
+double lh_json_number(const json_t *root, const char *group, const char *key)
 {
-    const json_t *value = json_object_get(json_object_get(study->about, group), key);
+    const json_t *value = json_object_get(json_object_get(root, group), key);
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 

@@ -49,9 +49,9 @@ static inline lh_run_record *lh_study_run(const lh_study *study, uint32_t method
 /* ---- study.c ---- */
 lehr_status lh_study_load(lehr_context *ctx, const char *dir, lh_study *out);
 void lh_study_free(lh_study *study);
-/* A text or number of about, "data.name"; "" or NaN when it is not there. */
-const char *lh_study_text(const lh_study *study, const char *group, const char *key);
-double lh_study_number(const lh_study *study, const char *group, const char *key);
+/* A text or number of study.json or run.json, "data" "name"; "" or NaN when it is not there. */
+const char *lh_json_text(const json_t *root, const char *group, const char *key);
+double lh_json_number(const json_t *root, const char *group, const char *key);
 /* Sets s to the directory of a run. */
 void lh_run_dir(lh_str *s, const char *study_dir, const char *method, uint64_t seed);
 

@@ -88,7 +88,7 @@ static void heading(lh_str *s, const lh_analysis *a, int name)
 {
     lh_str target = {0};
     const lh_study *study = a->study;
-    const char *data = lh_study_text(study, "data", "name");
+    const char *data = lh_json_text(study->about, "data", "name");
     lh_str_printf(s, "%s in %%, %u seed%s, %s%s\n", a->on_test ? "Test accuracy" : "Validation accuracy",
                   study->seed_count, study->seed_count == 1 ? "" : "s", data,
                   strcmp(data, "synthetic") == 0 ? " (NOT real images)" : "");

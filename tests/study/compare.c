@@ -51,8 +51,8 @@ Test(compare, presets)
     static const lehr_method wanted[] = {
         {"constant", "sgd", "constant()", 0.1},
         {"time", "sgd", "time(decay=0.005)", 0.1},
-        {"step", "sgd", "tutorial:step", 0.1},
-        {"exponential", "sgd", "tutorial:exponential", 0.1},
+        {"step", "sgd", "tutorial:step(gamma=0.2, every=2ep)", 0.1},
+        {"exponential", "sgd", "tutorial:exponential(rate=0.1)", 0.1},
         {"adagrad", "keras3:adagrad", "constant()", 0.001},
         {"adadelta", "keras3:adadelta", "constant()", 0.001},
         {"rmsprop", "keras3:rmsprop", "constant()", 0.001},
