@@ -176,6 +176,14 @@ static bool check_variant(trial *t, const lh_variant *variant)
     return ok;
 }
 
+/* LEHR_TEST_WITHOUT=NAME leaves out the variants of that name (another library's kernels are too slow
+ * for an interpreter). */
+static bool left_out(const lh_variant *variant)
+{
+    const char *name = getenv("LEHR_TEST_WITHOUT");
+    return name && strcmp(name, variant->name) == 0;
+}
+
 static bool check_problem(lehr_device *dev, const lh_case_list *list, const void *problem, int n,
                           lh_check_counts *counts)
 {
@@ -198,7 +206,8 @@ static bool check_problem(lehr_device *dev, const lh_case_list *list, const void
     if (ok) op->reference(problem, &t.host);
     unsigned accepted = 0;
     for (unsigned v = 0; v < op->variant_count && ok; v++) {
-        if (op->variants[v].declines(problem, lh_device_traits(dev))) {
+        if (left_out(&op->variants[v]) ||
+            op->variants[v].declines(problem, lh_device_traits(dev))) {
             counts->declined++;
             continue;
         }
