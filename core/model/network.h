@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A network is a model on a device: parameters in flat arenas, an ordered list of prepared kernels
+ * for forward, loss and backward, and buffers shared by lifetime.
+ *
+ *   weights    one arena, every tensor padded to the device's alignment; group 0 holds what weight
+ *              decay applies to (conv and dense weights), group 1 biases and normalisation
+ *   gradients  the same layout
+ *   stats      running mean and variance of batch normalisation
+ *   values     activations and their gradients: slabs, re-used when their last reader has run
+ *
+ * Everything is queued in order; nothing here waits. */
+#ifndef LH_NETWORK_H
+#define LH_NETWORK_H
+
+#include "core/model/model.h"
+#include "core/plugin/optimizer.h"
+#include "kernels/loss/loss.h"
+#include "kernels/op.h"
+
+typedef struct lh_network lh_network;
+
+/* A named tensor as in a weights file ("conv1.weight"): shape and where it lies. */
+typedef struct lh_named_tensor {
+    char name[LH_NAME_SIZE + 24];
+    uint32_t ndim;
+    uint64_t dims[4];
+    size_t offset, count; /* elements in the arena */
+    bool is_stat;         /* in the stats arena, else in weights */
+    int layer;
+    double init_value;    /* of stats and normalisation tensors */
+    int fan_in, fan_out;  /* of conv and dense tensors, else 0 */
+} lh_named_tensor;
+
+/* training false: only the evaluation steps and no gradients.  Errors: LEHR_E_DEVICE (memory: the
+ * message says how much the plan wants), LEHR_E_UNSUPPORTED, LEHR_E_MEMORY. */
+lehr_status lh_network_create(lehr_device *dev, const lehr_model *model, int batch,
+                              lh_loss_kind loss, bool training, lh_network **out);
+void lh_network_destroy(lh_network **net);
+
+/* Initial weights (Philox: element, LH_STREAM_INIT, tensor number) and running statistics. */
+lehr_status lh_network_initialise(lh_network *net, uint64_t seed);
+
+/* Forward pass of n images from lh_network_input.  train: batch statistics and dropout keyed by
+ * (seed, draw); else running statistics, no dropout. */
+lehr_status lh_network_forward(lh_network *net, int n, bool train, uint64_t seed, uint32_t draw);
+/* Loss and correctness per sample, and d logits times scale. */
+lehr_status lh_network_loss(lh_network *net, int n, float smoothing, float scale);
+/* All gradients into the gradient arena (overwritten). */
+lehr_status lh_network_backward(lh_network *net, int n);
+/* Runs everything once on poor data so that drivers compile every launch before step 0.  Call before
+ * lh_network_initialise. */
+lehr_status lh_network_warm_up(lh_network *net);
+
+cl_mem lh_network_input(const lh_network *net);         /* f32 NHWC [batch] */
+cl_mem lh_network_labels(const lh_network *net);        /* i32 [batch] */
+cl_mem lh_network_loss_values(const lh_network *net);   /* f32 [batch] */
+cl_mem lh_network_correct_values(const lh_network *net);/* f32 [batch] */
+cl_mem lh_network_logits(const lh_network *net);        /* f32 [batch][classes] */
+const lh_arena_layout *lh_network_layout(const lh_network *net);
+cl_mem lh_network_stats(const lh_network *net);
+size_t lh_network_stats_count(const lh_network *net);   /* elements */
+uint32_t lh_network_tensor_count(const lh_network *net);
+const lh_named_tensor *lh_network_tensor(const lh_network *net, uint32_t i);
+int lh_network_batch(const lh_network *net);
+const lehr_model *lh_network_model(const lh_network *net);
+/* Bytes of all device buffers of the network. */
+size_t lh_network_bytes(const lh_network *net);
+
+/* Variants chosen, one line each "layer op variant", for run.json. */
+void lh_network_describe(const lh_network *net, lh_str *out);
+
+/* Profiling: tag 2 * layer is forward, 2 * layer + 1 backward; layers + 1 pairs (last: loss). */
+void lh_network_set_tags(lh_network *net, bool on);
+
+/* After a forward pass gone wrong: name of the first layer, in order, whose parameters or output are
+ * not finite, and which of the two; NULL when everything is finite.  Waits.  Needs values that are
+ * still there: it re-runs the forward pass layer by layer. */
+lehr_status lh_network_find_nonfinite(lh_network *net, int n, uint64_t seed, uint32_t draw,
+                                      const char **layer, const char **what);
+
+#endif
