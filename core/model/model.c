@@ -207,6 +207,9 @@ static lehr_status finish(lehr_model *m)
         return lh_fail(m->ctx, LEHR_E_SHAPE,
                        "model '%s' ends in %dx%dx%d; the last layer must give one number per class "
                        "(end with 'dense 10')", m->name, last->c, last->h, last->w);
+    if (last->kind == LH_LAYER_DROPOUT)
+        return lh_fail(m->ctx, LEHR_E_USAGE, "model '%s' ends in dropout; end with 'dense 10'",
+                       m->name);
     return LEHR_OK;
 }
 

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Buffers of a network, and running its steps. */
+#include "core/model/network_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- values into slabs ---- */
+
+/* The smallest free slab that is large enough, else the largest free one, grown, else a new one. */
+static int take_slab(lh_network *net, size_t bytes)
+{
+    int fit = -1, largest = -1;
+    for (int i = 0; i < net->slab_count; i++) {
+        const lh_slab *s = &net->slabs[i];
+        if (s->busy) continue;
+        if (s->bytes >= bytes && (fit < 0 || s->bytes < net->slabs[fit].bytes)) fit = i;
+        if (largest < 0 || s->bytes > net->slabs[largest].bytes) largest = i;
+    }
+    if (fit < 0) fit = largest >= 0 ? largest : net->slab_count++;
+    if (net->slabs[fit].bytes < bytes) net->slabs[fit].bytes = bytes;
+    net->slabs[fit].busy = true;
+    return fit;
+}
+
+static void assign_slabs(lh_network *net, int last_time)
+{
+    for (int time = -1; time <= last_time; time++) {
+        for (int v = 0; v < net->value_count; v++)
+            if (net->values[v].first == time)
+                net->values[v].slab = take_slab(net, net->values[v].bytes);
+        for (int v = 0; v < net->value_count; v++)
+            if (net->values[v].last == time && net->values[v].slab >= 0)
+                net->slabs[net->values[v].slab].busy = false;
+    }
+}
+
+/* The logits outlive the step: they are read after a forward pass (predictions, diagnosis). */
+static lehr_status make_slabs(lh_network *net)
+{
+    int last_time = 0;
+    for (int i = 0; i < net->step_count; i++)
+        if (net->steps[i].time > last_time) last_time = net->steps[i].time;
+    net->values[net->logits_value].last = last_time;
+    net->slabs = lh_alloc(net->ctx, (size_t)net->value_count, sizeof *net->slabs);
+    if (!net->slabs) return LEHR_E_MEMORY;
+    assign_slabs(net, last_time);
+    lehr_status st = LEHR_OK;
+    for (int i = 0; i < net->slab_count; i++) net->bytes += net->slabs[i].bytes;
+    for (int i = 0; i < net->slab_count && st == LEHR_OK; i++) {
+        st = lh_buffer_create(net->dev, net->slabs[i].bytes, &net->slabs[i].mem);
+        if (st != LEHR_OK)
+            lh_fail_context(net->ctx, "the plan for batch %d wants %.0f MiB on the device: ",
+                            net->batch, (double)net->bytes / 1048576.0);
+    }
+    return st;
+}
+
+static cl_mem value_mem(const lh_network *net, int value)
+{
+    return net->slabs[net->values[value].slab].mem;
+}
+
+static void resolve(lh_network *net)
+{
+    for (int i = 0; i < net->step_count; i++) {
+        lh_net_step *s = &net->steps[i];
+        s->args.workspace = net->workspace;
+        for (int k = 0; k < LH_MAX_OPERANDS; k++)
+            if (s->value[k] != LH_FIXED) s->args.buf[k] = value_mem(net, s->value[k]);
+    }
+}
+
+static lehr_status make_small(lh_network *net)
+{
+    size_t bytes = (size_t)net->batch * 4;
+    lehr_status st = lh_buffer_create(net->dev, bytes, &net->labels);
+    if (st == LEHR_OK) st = lh_buffer_create(net->dev, bytes, &net->loss_values);
+    if (st == LEHR_OK) st = lh_buffer_create(net->dev, bytes, &net->correct_values);
+    net->bytes += 3 * bytes;
+    return st;
+}
+
+lehr_status lh_network_create(lehr_device *dev, const lehr_model *model, int batch,
+                              lh_loss_kind loss, bool training, lh_network **out)
+{
+    lehr_context *ctx = lh_device_context(dev);
+    lh_network *net = lh_alloc(ctx, 1, sizeof *net);
+    *out = net;
+    if (!net) return LEHR_E_MEMORY;
+    net->ctx = ctx;
+    net->dev = dev;
+    net->model = model;
+    net->batch = batch;
+    net->loss = loss;
+    net->training = training;
+    lehr_status st = lh_network_make_tensors(net);
+    if (st == LEHR_OK) st = make_small(net);
+    if (st == LEHR_OK) st = lh_network_plan(net);
+    if (st == LEHR_OK) st = make_slabs(net);
+    if (st == LEHR_OK && net->workspace_bytes)
+        st = lh_buffer_create(dev, net->workspace_bytes, &net->workspace);
+    net->bytes += net->workspace_bytes;
+    if (st == LEHR_OK)
+        resolve(net);
+    else
+        lh_network_destroy(out);
+    return st;
+}
+
+void lh_network_destroy(lh_network **network)
+{
+    if (!network || !*network) return;
+    lh_network *net = *network;
+    for (int i = 0; i < net->step_count; i++) lh_exec_destroy(&net->steps[i].exec);
+    for (int i = 0; i < net->slab_count; i++) lh_buffer_free(&net->slabs[i].mem);
+    for (uint32_t i = 0; i < net->tensor_count; i++) {
+        lh_buffer_free(&net->tensor_view[i]);
+        lh_buffer_free(&net->gradient_view[i]);
+    }
+    lh_buffer_free(&net->layout.weights);
+    lh_buffer_free(&net->layout.gradients);
+    lh_buffer_free(&net->stats);
+    lh_buffer_free(&net->labels);
+    lh_buffer_free(&net->loss_values);
+    lh_buffer_free(&net->correct_values);
+    lh_buffer_free(&net->workspace);
+    free(net->tensors);
+    free(net->params);
+    free(net->tensor_view);
+    free(net->gradient_view);
+    free(net->values);
+    free(net->steps);
+    free(net->slabs);
+    free(net->layer_value);
+    free(net);
+    *network = NULL;
+}
+
+/* ---- running ---- */
+
+static lehr_status run_step(lh_network *net, lh_net_step *s, int n, uint64_t seed, uint32_t draw)
+{
+    if (net->tags)
+        lh_profile_tag(net->dev, 2 * (unsigned)s->layer + (s->phase == LH_PHASE_BACKWARD));
+    s->args.n = n;
+    s->args.seed = seed;
+    s->args.epoch = draw;
+    lehr_status st = lh_exec_run(s->exec, &s->args);
+    if (st != LEHR_OK) lh_fail_context(net->ctx, "layer '%s': ", net->model->layers[s->layer].name);
+    return st;
+}
+
+static lehr_status run_phase(lh_network *net, lh_phase phase, int n, uint64_t seed, uint32_t draw)
+{
+    lehr_status st = LEHR_OK;
+    for (int i = 0; i < net->step_count && st == LEHR_OK; i++)
+        if (net->steps[i].phase == phase) st = run_step(net, &net->steps[i], n, seed, draw);
+    return st;
+}
+
+lehr_status lh_network_forward(lh_network *net, int n, bool train, uint64_t seed, uint32_t draw)
+{
+    if (train) { /* backward draws the same dropout again */
+        for (int i = 0; i < net->step_count; i++) {
+            net->steps[i].args.seed = seed;
+            net->steps[i].args.epoch = draw;
+        }
+    }
+    return run_phase(net, train ? LH_PHASE_TRAIN : LH_PHASE_EVAL, n, seed, draw);
+}
+
+lehr_status lh_network_loss(lh_network *net, int n, float smoothing, float scale)
+{
+    for (int i = 0; i < net->step_count; i++) {
+        lh_net_step *s = &net->steps[i];
+        if (s->phase != LH_PHASE_LOSS) continue;
+        s->args.scalar[0] = smoothing;
+        s->args.scalar[1] = scale;
+        return run_step(net, s, n, s->args.seed, s->args.epoch);
+    }
+    return LEHR_OK;
+}
+
+lehr_status lh_network_backward(lh_network *net, int n)
+{
+    lehr_status st = LEHR_OK;
+    for (int i = 0; i < net->step_count && st == LEHR_OK; i++) {
+        lh_net_step *s = &net->steps[i];
+        if (s->phase == LH_PHASE_BACKWARD) st = run_step(net, s, n, s->args.seed, s->args.epoch);
+    }
+    return st;
+}
+
+lehr_status lh_network_warm_up(lh_network *net)
+{
+    size_t input = net->values[net->input_value].bytes;
+    lehr_status st = lh_buffer_zero(net->dev, lh_network_input(net), 0, input);
+    if (st == LEHR_OK) st = lh_buffer_zero(net->dev, net->labels, 0, (size_t)net->batch * 4);
+    if (st == LEHR_OK && net->training) st = lh_network_forward(net, net->batch, true, 0, 0);
+    if (st == LEHR_OK) st = lh_network_forward(net, net->batch, false, 0, 0);
+    if (st == LEHR_OK) st = lh_network_loss(net, net->batch, 0, 1);
+    if (st == LEHR_OK && net->training) st = lh_network_backward(net, net->batch);
+    return st == LEHR_OK ? lehr_device_finish(net->dev) : st;
+}
+
+/* ---- finding what went wrong ---- */
+
+static lehr_status all_finite(lh_network *net, cl_mem buffer, size_t count, bool *finite)
+{
+    float *copy = lh_alloc(net->ctx, count, sizeof *copy);
+    if (!copy) return LEHR_E_MEMORY;
+    lehr_status st = lh_buffer_read(net->dev, buffer, 0, count * sizeof *copy, copy);
+    *finite = true;
+    for (size_t i = 0; i < count && st == LEHR_OK; i++)
+        if (!isfinite(copy[i])) *finite = false;
+    free(copy);
+    return st;
+}
+
+static lehr_status check_parameters(lh_network *net, int layer, bool *finite)
+{
+    lehr_status st = LEHR_OK;
+    *finite = true;
+    for (uint32_t i = 0; i < net->tensor_count && st == LEHR_OK && *finite; i++)
+        if (net->tensors[i].layer == layer && !net->tensors[i].is_stat)
+            st = all_finite(net, net->tensor_view[i], net->tensors[i].count, finite);
+    return st;
+}
+
+lehr_status lh_network_find_nonfinite(lh_network *net, int n, uint64_t seed, uint32_t draw,
+                                      const char **layer, const char **what)
+{
+    lehr_status st = LEHR_OK;
+    bool finite = true;
+    *layer = *what = NULL;
+    for (int i = 0; i < net->step_count && st == LEHR_OK; i++) {
+        lh_net_step *s = &net->steps[i];
+        if (s->phase != LH_PHASE_TRAIN) continue;
+        *layer = net->model->layers[s->layer].name;
+        *what = "weights";
+        st = check_parameters(net, s->layer, &finite);
+        if (st != LEHR_OK || !finite) return st;
+        st = run_step(net, s, n, seed, draw);
+        const lh_value *y = &net->values[net->layer_value[s->layer]];
+        size_t count = y->bytes / sizeof(float) / (size_t)net->batch * (size_t)n;
+        *what = "output";
+        if (st == LEHR_OK)
+            st = all_finite(net, value_mem(net, net->layer_value[s->layer]), count, &finite);
+        if (st != LEHR_OK || !finite) return st;
+    }
+    *layer = *what = NULL;
+    return st;
+}
+
+/* ---- looking in ---- */
+
+cl_mem lh_network_input(const lh_network *net) { return value_mem(net, net->input_value); }
+cl_mem lh_network_labels(const lh_network *net) { return net->labels; }
+cl_mem lh_network_loss_values(const lh_network *net) { return net->loss_values; }
+cl_mem lh_network_correct_values(const lh_network *net) { return net->correct_values; }
+cl_mem lh_network_logits(const lh_network *net) { return value_mem(net, net->logits_value); }
+const lh_arena_layout *lh_network_layout(const lh_network *net) { return &net->layout; }
+cl_mem lh_network_stats(const lh_network *net) { return net->stats; }
+size_t lh_network_stats_count(const lh_network *net) { return net->stats_count; }
+uint32_t lh_network_tensor_count(const lh_network *net) { return net->tensor_count; }
+int lh_network_batch(const lh_network *net) { return net->batch; }
+const lehr_model *lh_network_model(const lh_network *net) { return net->model; }
+size_t lh_network_bytes(const lh_network *net) { return net->bytes; }
+void lh_network_set_tags(lh_network *net, bool on) { net->tags = on; }
+
+const lh_named_tensor *lh_network_tensor(const lh_network *net, uint32_t i)
+{
+    return &net->tensors[i];
+}
+
+void lh_network_describe(const lh_network *net, lh_str *out)
+{
+    for (int i = 0; i < net->step_count; i++) {
+        const lh_net_step *s = &net->steps[i];
+        lh_str_printf(out, "%s %s %s\n", net->model->layers[s->layer].name, s->exec->op->name,
+                      s->exec->variant->name);
+    }
+}
