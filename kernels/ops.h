@@ -14,6 +14,7 @@
     X(lh_batchnorm_train)                                                                          \
     X(lh_conv_backward_data)                                                                       \
     X(lh_conv_backward_filter)                                                                     \
+    X(lh_control)                                                                                  \
     X(lh_conv_forward)                                                                             \
     X(lh_dense_backward_data)                                                                      \
     X(lh_dense_backward_filter)                                                                    \

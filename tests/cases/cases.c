@@ -9,6 +9,7 @@
 
 /* One word per op that has cases. */
 #define CASE_LISTS(X)                                                                              \
+    X(lh_cases_control)                                                                            \
     X(lh_cases_activation_backward)                                                                \
     X(lh_cases_activation_forward)                                                                 \
     X(lh_cases_add_forward)                                                                        \
