@@ -144,18 +144,22 @@ static bool read_numbers(const char *text, double *out, size_t count)
 
 static lehr_status metadata_text(lh_trainer *t, lh_str *progress, lh_str *schedule, lh_str *updater)
 {
+    lh_locale locale = lh_locale_enter();
     double numbers[PROGRESS_NUMBERS];
     size_t a = lehr_scheduler_state_count(t->scheduler), b = lh_updater_state_count(t->updater);
     double *state = lh_alloc(t->ctx, a + b, sizeof *state);
-    if (!state) return LEHR_E_MEMORY;
-    exchange_progress(t, numbers, true);
-    add_numbers(progress, numbers, PROGRESS_NUMBERS);
-    lehr_scheduler_get_state(t->scheduler, state);
-    add_numbers(schedule, state, a);
-    lh_updater_get_state(t->updater, state + a);
-    add_numbers(updater, state + a, b);
+    if (state) {
+        exchange_progress(t, numbers, true);
+        add_numbers(progress, numbers, PROGRESS_NUMBERS);
+        lehr_scheduler_get_state(t->scheduler, state);
+        add_numbers(schedule, state, a);
+        lh_updater_get_state(t->updater, state + a);
+        add_numbers(updater, state + a, b);
+    }
+    bool ok = state != NULL;
     free(state);
-    return LEHR_OK;
+    lh_locale_leave(locale);
+    return ok ? LEHR_OK : LEHR_E_MEMORY;
 }
 
 static lehr_status restore_numbers(lh_trainer *t, const lh_safetensors *file)
@@ -167,9 +171,11 @@ static lehr_status restore_numbers(lh_trainer *t, const lh_safetensors *file)
     size_t a = lehr_scheduler_state_count(t->scheduler), b = lh_updater_state_count(t->updater);
     double *state = lh_alloc(t->ctx, a + b, sizeof *state);
     if (!state) return LEHR_E_MEMORY;
+    lh_locale locale = lh_locale_enter();
     bool ok = progress && schedule && updater &&
               read_numbers(progress, numbers, PROGRESS_NUMBERS) &&
               read_numbers(schedule, state, a) && read_numbers(updater, state + a, b);
+    lh_locale_leave(locale);
     if (ok) {
         exchange_progress(t, numbers, false);
         lehr_scheduler_set_state(t->scheduler, state);

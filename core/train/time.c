@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Timing the training step of a model on random data: the whole step by the wall clock, layers by
+ * device events in a second run. */
+#include "core/train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/philox.h"
+
+enum { WARM_UP = 3, PROFILED = 5 };
+
+typedef struct timing {
+    lehr_context *ctx;
+    lehr_device *dev;
+    lh_network *net;
+    lh_updater *updater;
+    cl_mem control;
+    int batch;
+    uint64_t step;
+} timing;
+
+/* Uniform pixels and labels: real numbers, never zeros (those run at other speeds). */
+static lehr_status random_batch(timing *t, const lehr_model_info *info)
+{
+    size_t count = (size_t)t->batch * info->channels * info->height * info->width;
+    float *x = lh_alloc(t->ctx, count, sizeof *x);
+    int32_t *labels = lh_alloc(t->ctx, (size_t)t->batch, sizeof *labels);
+    lehr_status st = x && labels ? LEHR_OK : LEHR_E_MEMORY;
+    for (size_t i = 0; st == LEHR_OK && i < count; i++)
+        x[i] = 3.4f * (lh_uniform(lh_philox_draw(1, i, LH_STREAM_USER, 0).v[0]) - 0.5f);
+    for (int i = 0; st == LEHR_OK && i < t->batch; i++)
+        labels[i] = (int32_t)lh_below(lh_philox_draw(1, (uint64_t)i, LH_STREAM_USER, 1).v[0],
+                                      info->classes);
+    if (st == LEHR_OK)
+        st = lh_buffer_write(t->dev, lh_network_input(t->net), 0, count * sizeof *x, x);
+    if (st == LEHR_OK)
+        st = lh_buffer_write(t->dev, lh_network_labels(t->net), 0,
+                             (size_t)t->batch * sizeof *labels, labels);
+    free(x);
+    free(labels);
+    return st;
+}
+
+static lehr_status prepare(timing *t, lehr_registry *registry, const lehr_model *model)
+{
+    const float control[2] = {1, 0};
+    lehr_status st = lh_network_create(t->dev, model, t->batch, LH_LOSS_CROSS_ENTROPY, true,
+                                       &t->net);
+    if (st == LEHR_OK)
+        st = lh_updater_create(t->dev, registry, "sgd(momentum=0.9)", NAN,
+                               lh_network_layout(t->net), &t->updater);
+    if (st == LEHR_OK) st = lh_buffer_create(t->dev, sizeof control, &t->control);
+    if (st == LEHR_OK) st = lh_buffer_write(t->dev, t->control, 0, sizeof control, control);
+    if (st == LEHR_OK) st = lh_network_warm_up(t->net);
+    return st == LEHR_OK ? lh_network_initialise(t->net, 1) : st;
+}
+
+/* The input's slab is re-used within a step, so every step starts with fresh data; that write is not
+ * part of the time, as in training, where the batch is made on the device. */
+static lehr_status one_step(timing *t, unsigned update_tag)
+{
+    lehr_status st = lh_network_forward(t->net, t->batch, true, 1, (uint32_t)t->step);
+    if (st == LEHR_OK) st = lh_network_loss(t->net, t->batch, 0, 1.0f / (float)t->batch);
+    if (st == LEHR_OK) st = lh_network_backward(t->net, t->batch);
+    lh_profile_tag(t->dev, update_tag);
+    if (st == LEHR_OK) st = lh_updater_step(t->updater, ++t->step, 1e-4, t->control);
+    return st == LEHR_OK ? lehr_device_finish(t->dev) : st;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static lehr_status time_steps(timing *t, const lehr_model_info *info, uint32_t steps,
+                              lehr_time_result *result)
+{
+    double *ms = lh_alloc(t->ctx, steps, sizeof *ms);
+    lehr_status st = ms ? LEHR_OK : LEHR_E_MEMORY;
+    uint64_t launches = 0;
+    for (uint32_t i = 0; i < steps + WARM_UP && st == LEHR_OK; i++) {
+        st = random_batch(t, info);
+        double start = lh_now();
+        launches = lh_launch_count(t->dev);
+        if (st == LEHR_OK) st = one_step(t, 0);
+        if (i >= WARM_UP) ms[i - WARM_UP] = 1e3 * (lh_now() - start);
+    }
+    if (st == LEHR_OK) {
+        qsort(ms, steps, sizeof *ms, by_value);
+        result->step_ms = steps % 2 ? ms[steps / 2] : 0.5 * (ms[steps / 2 - 1] + ms[steps / 2]);
+        result->images_per_second = 1e3 * t->batch / result->step_ms;
+        result->launches = lh_launch_count(t->dev) - launches;
+    }
+    free(ms);
+    return st;
+}
+
+/* Medians per tag over a few profiled steps: ms[tags]. */
+static lehr_status profile(timing *t, const lehr_model_info *info, unsigned tags, double *ms)
+{
+    double *all = lh_alloc(t->ctx, (size_t)tags * PROFILED, sizeof *all);
+    lehr_status st = all ? LEHR_OK : LEHR_E_MEMORY;
+    lh_network_set_tags(t->net, true);
+    for (int i = 0; i < PROFILED && st == LEHR_OK; i++) {
+        double *row = all + (size_t)i * tags;
+        st = random_batch(t, info);
+        if (st == LEHR_OK) st = lh_profile_begin(t->dev, tags);
+        if (st != LEHR_OK) break;
+        st = one_step(t, tags - 1);
+        lehr_status end = lh_profile_end(t->dev, row);
+        if (st == LEHR_OK) st = end;
+    }
+    lh_network_set_tags(t->net, false);
+    for (unsigned k = 0; k < tags && st == LEHR_OK; k++) {
+        double column[PROFILED];
+        for (int i = 0; i < PROFILED; i++) column[i] = all[(size_t)i * tags + k];
+        qsort(column, PROFILED, sizeof *column, by_value);
+        ms[k] = column[PROFILED / 2];
+    }
+    free(all);
+    return st;
+}
+
+static lehr_status time_layers(timing *t, const lehr_model_info *info, const lehr_model *model,
+                               lehr_time_result *result)
+{
+    unsigned tags = 2 * (unsigned)model->count + 1;
+    double *ms = lh_alloc(t->ctx, tags, sizeof *ms);
+    result->layers = lh_alloc(t->ctx, (size_t)model->count + 1, sizeof *result->layers);
+    lehr_status st = ms && result->layers ? profile(t, info, tags, ms) : LEHR_E_MEMORY;
+    for (int i = 1; i < model->count && st == LEHR_OK; i++) {
+        const lh_layer *l = &model->layers[i];
+        double forward = ms[2 * i], backward = ms[2 * i + 1], total = forward + backward;
+        /* backward of a layer with weights is two such products, of the first layer one */
+        bool first = l->input == 0;
+        double flops = (double)lh_layer_flops(model, i) * t->batch *
+                       (lh_layer_parameters(model, i) ? (first ? 2 : 3) : 2);
+        result->layers[result->layer_count++] = (lehr_layer_time){
+            l->name, lh_layer_op(l), forward, backward, total > 0 ? 1e-6 * flops / total : 0};
+    }
+    if (st == LEHR_OK)
+        result->layers[result->layer_count++] =
+            (lehr_layer_time){"optimizer", "sgd", 0, ms[tags - 1], 0};
+    free(ms);
+    return st;
+}
+
+lehr_status lehr_time(lehr_device *device, lehr_registry *registry, const lehr_model *model,
+                      uint32_t batch, uint32_t steps, lehr_time_result *result)
+{
+    lehr_model_info info;
+    timing t = {.ctx = lh_device_context(device), .dev = device, .batch = (int)batch};
+    lh_enter(t.ctx);
+    *result = (lehr_time_result){0};
+    lehr_model_get_info(model, &info);
+    if (batch < 1 || batch > 65536 || steps < 1)
+        return lh_fail(t.ctx, LEHR_E_PARAM, "batch and steps must be positive (batch at most 65536)");
+    lehr_status st = prepare(&t, registry, model);
+    if (st == LEHR_OK) st = time_steps(&t, &info, steps, result);
+    if (st == LEHR_OK) st = time_layers(&t, &info, model, result);
+    if (st == LEHR_OK) result->device_bytes = lh_network_bytes(t.net);
+    lh_updater_destroy(&t.updater);
+    lh_network_destroy(&t.net);
+    lh_buffer_free(&t.control);
+    if (st != LEHR_OK) lehr_time_free(result);
+    return st;
+}
+
+void lehr_time_free(lehr_time_result *result)
+{
+    free(result->layers);
+    *result = (lehr_time_result){0};
+}
