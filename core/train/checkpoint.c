@@ -249,7 +249,7 @@ lehr_status lh_checkpoint_write(lh_trainer *t)
                                     "scheduler", lh_str_text(&schedule),
                                     "updater", lh_str_text(&updater), NULL};
     checkpoint_path(&path, t->p.out, t->at.step);
-    if (st == LEHR_OK) st = lh_history_sync(t->history);
+    if (st == LEHR_OK) st = lh_history_save(t->history);
     if (st == LEHR_OK)
         st = lh_safetensors_write(t->ctx, lh_str_text(&path), b.entries, b.count, metadata);
     if (st == LEHR_OK) prune(t);

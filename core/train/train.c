@@ -33,16 +33,19 @@ static void tell(lh_trainer *t, const lehr_event *event)
     if (answer == LEHR_CHECKPOINT) t->checkpoint_wanted = true;
 }
 
-static lehr_status record(lh_trainer *t, const lehr_event *event)
+static lehr_status record(lh_trainer *t, const lehr_event *event, lh_record_kind kind)
 {
     if (!t->history) return LEHR_OK;
-    lh_history_record r = {.kind = strcmp(event->kind, "step") == 0 ? LH_HISTORY_STEP
-                                                                    : LH_HISTORY_EPOCH,
-                           .step = event->step, .epoch = event->epoch, .lr = event->lr,
-                           .loss = event->loss, .accuracy = event->accuracy,
-                           .val_loss = event->val_loss, .val_accuracy = event->val_accuracy,
-                           .seconds = event->seconds,
-                           .images_per_second = event->images_per_second};
+    lh_record r = lh_record_new(kind);
+    r.step = event->step;
+    r.epoch = event->epoch;
+    r.lr = event->lr;
+    r.loss = event->loss;
+    r.accuracy = event->accuracy;
+    r.val_loss = event->val_loss;
+    r.val_accuracy = event->val_accuracy;
+    r.seconds = event->seconds;
+    r.images_per_second = event->images_per_second;
     return lh_history_add(t->history, &r);
 }
 
@@ -101,7 +104,7 @@ lehr_status lh_trainer_on_step(lh_trainer *t, const lh_pending *done)
     event.loss = loss;
     event.accuracy = (double)done->row[LH_METRIC_CORRECT] / count;
     tell(t, &event);
-    return record(t, &event);
+    return record(t, &event, LH_RECORD_STEP);
 }
 
 /* ---- the end of an epoch ---- */
@@ -158,7 +161,7 @@ static lehr_status end_epoch(lh_trainer *t)
     event.accuracy = t->at.last_accuracy;
     event.val_loss = t->at.last_val_loss;
     event.val_accuracy = t->at.last_val_accuracy;
-    if (st == LEHR_OK) st = record(t, &event);
+    if (st == LEHR_OK) st = record(t, &event, LH_RECORD_EPOCH);
     if (st == LEHR_OK) tell(t, &event);
     t->at.loss_sum = t->at.correct_sum = t->at.epoch_seconds = 0;
     t->at.seen = 0;
@@ -320,7 +323,9 @@ static lehr_status open_directory(lh_trainer *t)
         lh_str_free(&path);
     }
     if (st == LEHR_OK && t->p.resume) st = lh_checkpoint_load(t, t->p.resume);
-    if (st == LEHR_OK) st = lh_history_open(t->ctx, t->p.out, t->at.step, &t->history);
+    if (st == LEHR_OK && t->p.resume)
+        st = lh_history_truncate(t->ctx, t->p.out, t->at.step, t->at.step / t->steps_per_epoch);
+    if (st == LEHR_OK) st = lh_history_open(t->ctx, t->p.out, &t->history);
     return st == LEHR_OK ? lh_settings_write(t, false) : st;
 }
 
@@ -378,6 +383,7 @@ static lehr_status finish(lh_trainer *t)
     event.test_loss = t->result->test_loss;
     event.test_accuracy = t->result->test_accuracy;
     if (st == LEHR_OK) tell(t, &event);
+    if (st == LEHR_OK && t->history) st = lh_history_save(t->history);
     if (st == LEHR_OK && t->p.out) st = lh_settings_write(t, complete && !t->interrupted);
     if (st == LEHR_OK && t->interrupted)
         st = lh_fail(t->ctx, LEHR_E_INTERRUPTED, "stopped after step %llu%s%s",
@@ -398,7 +404,7 @@ static lehr_status run(lh_trainer *t)
     if (st == LEHR_OK) return finish(t);
     fill_result(t);
     if (st == LEHR_E_DIVERGED && t->p.out && lh_settings_write(t, true) == LEHR_OK)
-        lh_history_sync(t->history);
+        lh_history_save(t->history);
     return st;
 }
 
