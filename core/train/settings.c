@@ -273,15 +273,19 @@ const char *lh_settings_text(const lh_settings *settings, const char *section, c
     return json_string_value(json_object_get(json_object_get(settings->root, section), key));
 }
 
+static bool same(const setting *row, const lehr_train_params *a, const lehr_train_params *b);
+
+/* Settings that a resumed run may change are taken from the file only where the caller left them. */
 void lh_settings_apply(const lh_settings *settings, lehr_train_params *p)
 {
     const json_t *stored = json_object_get(settings->root, "settings");
+    lehr_train_params defaults;
+    lehr_train_params_init(&defaults);
     for (size_t i = 0; i < LH_COUNT(settings_table); i++) {
         const setting *row = &settings_table[i];
         const json_t *v = json_object_get(stored, row->key);
-        if (!v || !row->fixed) {
-            if (!v || row->type != SETTING_TEXT) continue; /* max_steps is the caller's */
-        }
+        bool callers = !row->fixed && (row->type != SETTING_TEXT || !same(row, p, &defaults));
+        if (!v || callers) continue;
         switch (row->type) {
         case SETTING_TEXT: *(const char **)at(p, row) = json_string_value(v); break;
         case SETTING_REAL:

@@ -35,7 +35,7 @@ typedef int (*lehr_event_fn)(void *user, const lehr_event *event);
 typedef struct lehr_train_params {
     const char *optimizer;     /* "sgd(momentum=0.9, nesterov=1)"; default "sgd" */
     const char *schedule;      /* "warmup(1ep) * cosine(end=0)"; default "constant()" */
-    double lr;                 /* base learning rate; default 0.01; NaN: the optimizer preset's */
+    double lr;                 /* base learning rate; default NaN: the optimizer's or preset's own */
     uint64_t epochs;           /* the schedule's budget; default 1 */
     uint64_t max_steps;        /* stop after this many updates, with a checkpoint; 0: no limit */
     uint32_t batch;            /* default 128 */
@@ -47,7 +47,7 @@ typedef struct lehr_train_params {
     const char *normalize;     /* "dataset" (default): (x/255 - mean)/std; "unit": x/255 */
     const char *loss;          /* "cross_entropy" (default) or "l2" */
     uint32_t no_shuffle;
-    double weight_decay;       /* default 0 */
+    double weight_decay;       /* default NaN: the optimizer's own */
     double clip_norm, clip_value; /* 0: off */
     double label_smoothing;    /* [0, 1) */
     uint32_t early_stop;       /* stop after this many epochs without a better validation loss; 0: off */
@@ -81,8 +81,8 @@ lehr_status lehr_train(lehr_device *device, lehr_registry *registry, const lehr_
                        const lehr_data *data, const lehr_train_params *params,
                        lehr_train_result *result);
 
-/* Continues the run in params->resume with the model, data and settings stored there; only callbacks,
- * stop_signal, max_steps and device are taken from the caller. */
+/* Continues the run in params->resume with the model, data and settings stored there; callbacks,
+ * stop_signal, max_steps and, where given, save_weights and checkpoint_every are the caller's. */
 lehr_status lehr_train_resume(lehr_device *device, lehr_registry *registry,
                               const lehr_train_params *params, lehr_train_result *result);
 
