@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Numbers of a comparison.  Runs that diverged or failed have no score: methods are compared over the
- * seeds that both finished, and how many did not is always said beside it. */
+ * Numbers of a comparison.  Runs that diverged or failed have no score: methods are compared over
+ * the seeds that both finished, and how many did not is always said beside it. */
 #include "core/study/analysis.h"
 
 #include <math.h>
@@ -79,8 +79,10 @@ static lehr_status mean_curves(lehr_context *ctx, const lh_curves *runs, uint32_
 {
     lehr_status status =
         mean_curve(ctx, runs, count, LH_C_VAL_ACCURACY, 100, values, &out->val_accuracy_curve);
-    if (status == LEHR_OK) status = mean_curve(ctx, runs, count, LH_C_LOSS, 1, values, &out->loss_curve);
-    if (status == LEHR_OK) status = mean_curve(ctx, runs, count, LH_C_VAL_LOSS, 1, values, &out->val_loss_curve);
+    if (status == LEHR_OK)
+        status = mean_curve(ctx, runs, count, LH_C_LOSS, 1, values, &out->loss_curve);
+    if (status == LEHR_OK)
+        status = mean_curve(ctx, runs, count, LH_C_VAL_LOSS, 1, values, &out->val_loss_curve);
     return status;
 }
 
@@ -105,8 +107,8 @@ static lh_sample time_to_target(const lh_curves *runs, uint32_t count, double ta
     return lh_sample_of(values, count);
 }
 
-/* Histories of the finished runs; where none finished, of those that diverged, so that a reader sees
- * how far they came. */
+/* Histories of the finished runs; where none finished, of those that diverged, so that a reader
+ * sees how far they came. */
 static lehr_status read_curves(lehr_context *ctx, const lh_study *study, uint32_t method,
                                const lh_method_summary *summary, lh_curves *runs)
 {
@@ -131,8 +133,8 @@ static void take_lr(lh_curves *runs, uint32_t count, lh_method_summary *out)
     }
 }
 
-static lehr_status summarise(lehr_context *ctx, const lh_study *study, uint32_t method, double *values,
-                             lh_curves *runs, lh_method_summary *out)
+static lehr_status summarise(lehr_context *ctx, const lh_study *study, uint32_t method,
+                             double *values, lh_curves *runs, lh_method_summary *out)
 {
     out->method = &study->methods[method];
     count_states(study, method, out);
@@ -176,7 +178,8 @@ static lehr_status all_methods(lehr_context *ctx, lh_analysis *a, double *values
     lh_curves *runs = lh_alloc(ctx, all, sizeof *runs);
     lehr_status status = runs ? LEHR_OK : LEHR_E_MEMORY;
     for (uint32_t m = 0; m < study->method_count && status == LEHR_OK; m++) {
-        status = summarise(ctx, study, m, values, runs + (size_t)m * study->seed_count, &a->methods[m]);
+        status =
+            summarise(ctx, study, m, values, runs + (size_t)m * study->seed_count, &a->methods[m]);
         a->on_test |= a->methods[m].test.count > 0;
     }
     a->target = json_number_value(json_object_get(study->about, "target"));

@@ -20,22 +20,22 @@ typedef struct lh_method_summary {
     const lh_study_method *method;
     uint32_t finished, diverged, failed, missing;
     lh_sample final_val, best_val, test, final_loss, val_loss, test_loss, seconds;
-    lh_sample area;             /* mean validation accuracy over the epochs of a run */
-    uint32_t reached;           /* runs whose validation accuracy reached the target */
-    lh_sample target_epochs, target_steps, target_seconds; /* over the runs that did */
+    lh_sample area;   /* mean validation accuracy over the epochs of a run */
+    uint32_t reached; /* runs whose validation accuracy reached the target */
+    lh_sample target_epochs, target_steps, target_seconds;        /* over the runs that did */
     lh_mean_curve val_accuracy_curve, loss_curve, val_loss_curve; /* accuracy in percent */
-    lh_columns lr;              /* steps of the first run that has any */
+    lh_columns lr; /* steps of the first run that has any */
 } lh_method_summary;
 
 typedef struct lh_analysis {
     const lh_study *study;
     lh_method_summary *methods;
-    uint32_t *order;       /* methods by falling mean score; as given when not ranked */
-    lh_paired *pairs;      /* see lh_analysis_pair */
+    uint32_t *order;  /* methods by falling mean score; as given when not ranked */
+    lh_paired *pairs; /* see lh_analysis_pair */
     size_t pair_count;
-    bool ranked;           /* two seeds or more */
-    bool on_test;          /* the score is the test accuracy, else the final validation accuracy */
-    double target;         /* NaN: none */
+    bool ranked;   /* two seeds or more */
+    bool on_test;  /* the score is the test accuracy, else the final validation accuracy */
+    double target; /* NaN: none */
 } lh_analysis;
 
 lehr_status lh_analyse(lehr_context *ctx, const lh_study *study, lh_analysis *out);
@@ -45,7 +45,8 @@ const lh_sample *lh_analysis_score(const lh_analysis *a, uint32_t method);
 const lh_paired *lh_analysis_pair(const lh_analysis *a, uint32_t first, uint32_t second);
 bool lh_distinguishable(const lh_paired *pair);
 
-/* Plain sentences, one a line: whether there is a ranking, what cannot be told apart, what diverged. */
+/* Plain sentences, one a line: whether there is a ranking, what cannot be told apart, what
+ * diverged. */
 void lh_analysis_sentences(const lh_analysis *a, lh_str *s);
 
 #endif

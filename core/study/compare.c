@@ -29,7 +29,8 @@ static bool is_checkpoint(const char *name)
            strcmp(name + length - tail, suffix) == 0;
 }
 
-/* Whether dir has checkpoints, so that a run that was stopped can go on; with remove, they are removed. */
+/* Whether dir has checkpoints, so that a run that was stopped can go on; with remove, they are
+ * removed. */
 static bool find_checkpoints(lehr_context *ctx, const char *dir, bool remove, lehr_status *status)
 {
     DIR *listing = opendir(dir);
@@ -83,8 +84,8 @@ static void record_result(lehr_context *ctx, lh_run_record *record, const lehr_t
     record->seconds = r->seconds;
 }
 
-/* Trains one run, from its checkpoint when it has one.  The same seed gives the same numbers either way,
- * so a run whose checkpoints cannot be used is simply trained again. */
+/* Trains one run, from its checkpoint when it has one.  The same seed gives the same numbers either
+ * way, so a run whose checkpoints cannot be used is simply trained again. */
 static lehr_status train_or_continue(comparison *c, lehr_train_params *train, const char *dir,
                                      lehr_train_result *result)
 {
@@ -117,7 +118,8 @@ static lehr_status run_one(comparison *c, uint32_t method, uint32_t seed, const 
     lehr_status status = train_or_continue(c, &train, dir, &result);
     bool is_result = status == LEHR_OK || status == LEHR_E_DIVERGED || status == LEHR_E_PLUGIN;
     if (!is_result) {
-        lh_fail_context(c->ctx, "method '%s', seed %llu: ", m->name, (unsigned long long)record->seed);
+        lh_fail_context(c->ctx, "method '%s', seed %llu: ", m->name,
+                        (unsigned long long)record->seed);
         return status;
     }
     record_result(c->ctx, record, &result, status);
@@ -143,7 +145,8 @@ static lehr_status run_all(comparison *c)
             if (record->state == LH_RUN_FINISHED || record->state == LH_RUN_DIVERGED) continue;
             lh_run_dir(&dir, study->dir, study->methods[m].name, record->seed);
             if (c->params->on_run)
-                c->params->on_run(c->params->user, &c->params->methods[m], record->seed, number, runs);
+                c->params->on_run(c->params->user, &c->params->methods[m], record->seed, number,
+                                  runs);
             status = run_one(c, m, i, lh_str_text(&dir));
             if (status == LEHR_OK) status = lh_summary_write(c->ctx, study);
         }
@@ -156,21 +159,24 @@ static lehr_status check_methods(lehr_context *ctx, const lehr_compare_params *p
     lh_str a = {0}, b = {0};
     lehr_status status = LEHR_OK;
     if (!params->method_count || !params->seeds)
-        return lh_fail(ctx, LEHR_E_USAGE, "nothing to compare: %u methods, %u seeds; at least one of "
-                       "each is needed", params->method_count, params->seeds);
+        return lh_fail(ctx, LEHR_E_USAGE,
+                       "nothing to compare: %u methods, %u seeds; at least one of each is needed",
+                       params->method_count, params->seeds);
     for (uint32_t i = 0; i < params->method_count && status == LEHR_OK; i++) {
         const lehr_method *m = &params->methods[i];
         if (!m->name || !*m->name || strlen(m->name) > 100)
-            status = lh_fail(ctx, LEHR_E_USAGE, "method %u: a name of 1 to 100 characters is needed",
-                             i + 1);
+            status = lh_fail(ctx, LEHR_E_USAGE,
+                             "method %u: a name of 1 to 100 characters is needed", i + 1);
         else if (!m->optimizer || !m->schedule)
-            status = lh_fail(ctx, LEHR_E_USAGE, "method '%s': optimizer and schedule are needed", m->name);
+            status = lh_fail(ctx, LEHR_E_USAGE, "method '%s': optimizer and schedule are needed",
+                             m->name);
         for (uint32_t k = 0; k < i && status == LEHR_OK; k++) {
             lh_run_dir(&a, "", m->name, 1);
             lh_run_dir(&b, "", params->methods[k].name, 1);
             if (strcmp(lh_str_text(&a), lh_str_text(&b)) == 0)
-                status = lh_fail(ctx, LEHR_E_USAGE, "methods '%s' and '%s' would share a run directory; "
-                                 "rename one", params->methods[k].name, m->name);
+                status = lh_fail(ctx, LEHR_E_USAGE,
+                                 "methods '%s' and '%s' would share a run directory; rename one",
+                                 params->methods[k].name, m->name);
         }
     }
     lh_str_free(&a);
@@ -188,11 +194,12 @@ static lehr_status conclude(comparison *c, lehr_status status)
     lh_enter(c->ctx);
     lehr_status written = lh_summary_write(c->ctx, &c->study);
     if (written == LEHR_OK) written = lehr_report_study(c->ctx, c->params->out);
-    if (status == LEHR_OK) status = written;
+    if (status == LEHR_OK)
+        status = written;
     else if (status == LEHR_E_INTERRUPTED) {
         lh_enter(c->ctx);
-        lh_fail(c->ctx, status, "stopped with %u of %u runs finished; the same command continues", done,
-                runs);
+        lh_fail(c->ctx, status, "stopped with %u of %u runs finished; the same command continues",
+                done, runs);
     } else {
         lh_enter(c->ctx);
         lh_fail(c->ctx, status, "%s", lh_str_text(&message));

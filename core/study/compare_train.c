@@ -30,10 +30,11 @@ static lehr_status train(void *user, const lehr_train_params *params, lehr_train
     return lehr_train(t->device, t->registry, t->model, t->data, params, result);
 }
 
-/* Every optimizer with its values written out.  Mistakes of the user end the comparison before the first
- * run; a plugin that cannot be loaded fails its own runs only. */
+/* Every optimizer with its values written out.  Mistakes of the user end the comparison before the
+ * first run; a plugin that cannot be loaded fails its own runs only. */
 static lehr_status resolve_methods(lehr_context *ctx, lehr_registry *registry,
-                                   const lehr_compare_params *params, lehr_method *methods, char **texts)
+                                   const lehr_compare_params *params, lehr_method *methods,
+                                   char **texts)
 {
     for (uint32_t i = 0; i < params->method_count; i++) {
         double lr = 0;

@@ -57,8 +57,9 @@ lehr_status lh_curves_read(lehr_context *ctx, const char *run_dir, lh_curves *ou
         lh_enter(ctx);
     }
     for (size_t i = 0; i < records.count && status == LEHR_OK; i++)
-        status = columns_add(ctx, records.rows[i].kind == LH_RECORD_STEP ? &out->steps : &out->epochs,
-                             &records.rows[i]);
+        status =
+            columns_add(ctx, records.rows[i].kind == LH_RECORD_STEP ? &out->steps : &out->epochs,
+                        &records.rows[i]);
     lh_records_free(&records);
     lh_str_free(&path);
     if (status != LEHR_OK) lh_curves_free(out);

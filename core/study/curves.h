@@ -28,8 +28,8 @@ typedef struct lh_curves {
     lh_columns steps, epochs;
 } lh_curves;
 
-/* Reads RUN/history.jsonl.  A file that is missing or cannot be read gives empty curves and a warning in
- * the log: a report is worth having without them.  Errors: LEHR_E_MEMORY. */
+/* Reads RUN/history.jsonl.  A file that is missing or cannot be read gives empty curves and a
+ * warning in the log: a report is worth having without them.  Errors: LEHR_E_MEMORY. */
 lehr_status lh_curves_read(lehr_context *ctx, const char *run_dir, lh_curves *out);
 void lh_curves_free(lh_curves *curves);
 

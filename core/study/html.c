@@ -10,11 +10,12 @@
 static const char style[] =
     ":root{color-scheme:light dark;--fg:#1f2328;--dim:#59636e;--line:#d8dee4;--bg:#ffffff;"
     "--panel:#f6f8fa;--warn-bg:#fff3cd;--warn-fg:#5c4400;--warn-line:#d4a72c;" LH_PLOT_LIGHT "}\n"
-    "@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--dim:#9aa4af;--line:#30363d;--bg:#0d1117;"
+    "@media(prefers-color-scheme:dark){"
+    ":root{--fg:#e6edf3;--dim:#9aa4af;--line:#30363d;--bg:#0d1117;"
     "--panel:#161b22;--warn-bg:#3a2d00;--warn-fg:#ffe08a;--warn-line:#9e7b00;" LH_PLOT_DARK "}}\n"
     "*{box-sizing:border-box}\n"
-    "body{margin:0 auto;max-width:1220px;padding:28px 24px 60px;background:var(--bg);color:var(--fg);"
-    "font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}\n"
+    "body{margin:0 auto;max-width:1220px;padding:28px 24px 60px;background:var(--bg);"
+    "color:var(--fg);font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}\n"
     "h1{font-size:26px;margin:0 0 2px}h2{font-size:18px;margin:34px 0 10px}\n"
     ".sub{color:var(--dim);margin:0 0 18px}p{max-width:85ch}\n"
     ".banner{background:var(--warn-bg);color:var(--warn-fg);border:1px solid var(--warn-line);"
@@ -24,23 +25,26 @@ static const char style[] =
     "figure{margin:0}figcaption{color:var(--dim);font-size:13px;margin-top:2px;max-width:80ch}\n"
     ".scroll{overflow-x:auto}\n"
     "table{border-collapse:collapse;font-size:13.5px;font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:5px 9px;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}\n"
-    "thead th{border-bottom:2px solid var(--line);font-weight:600;vertical-align:bottom}\n"
-    "td.n,th.n{text-align:right}thead th{white-space:normal}td.wrap{white-space:normal}.dim{color:var(--dim)}\n"
+    "th,td{padding:5px 9px;border-bottom:1px solid var(--line);text-align:left;"
+    "white-space:nowrap}\n"
+    "thead th{border-bottom:2px solid var(--line);font-weight:600;vertical-align:bottom;"
+    "white-space:normal}\n"
+    "td.n,th.n{text-align:right}td.wrap{white-space:normal}.dim{color:var(--dim)}\n"
     "td.yes{font-weight:600}td.no{color:var(--dim)}\n"
     ".swatch{display:inline-block;width:14px;height:10px;border-radius:2px;margin-right:7px}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0}\n"
     "dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}\n"
     "code,pre{font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\n"
-    "pre{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:10px 12px;"
-    "overflow-x:auto;white-space:pre-wrap}\n"
+    "pre{background:var(--panel);border:1px solid var(--line);border-radius:6px;"
+    "padding:10px 12px;overflow-x:auto;white-space:pre-wrap}\n"
     "ul{padding-left:20px;max-width:100ch}summary{cursor:pointer;color:var(--dim)}\n"
     "footer{margin-top:40px;color:var(--dim);font-size:13px}\n";
 
 void lh_html_open(lh_str *s, const char *title, const char *subtitle)
 {
     lh_str_add(s, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>");
+                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+                  "<title>");
     lh_str_xml(s, title);
     lh_str_add(s, "</title>\n<style>\n");
     lh_str_add(s, style);

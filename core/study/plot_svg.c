@@ -3,8 +3,8 @@
  * A line chart as one <svg> element.  All looks are classes in a <style> of its own, so that the
  * chart follows the reader's light or dark setting; no ids (several charts share a page), no
  * scripts, nothing from outside.  Colours are told apart by colour-blind readers and differ in
- * lightness; from the fifth series on the dash differs as well.  The drawing area is a nested <svg>,
- * which clips what lies outside the axes. */
+ * lightness; from the fifth series on the dash differs as well.  The drawing area is a nested
+ * <svg>, which clips what lies outside the axes. */
 #include "core/study/plot.h"
 
 #include <assert.h>
@@ -52,9 +52,11 @@ static void draw_y_ticks(canvas *c)
 {
     for (int i = 0; i < c->y.tick_count; i++) {
         double at = c->top + py(c, c->y.ticks[i]);
-        lh_str_printf(c->s, "<line class=\"lp-g\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>",
+        lh_str_printf(c->s,
+                      "<line class=\"lp-g\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>",
                       c->left, c->left + c->width, at, at);
-        lh_str_printf(c->s, "<text class=\"lp-k\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
+        lh_str_printf(c->s,
+                      "<text class=\"lp-k\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
                       c->left - 7, at + 4, c->y.labels[i]);
     }
 }
@@ -64,10 +66,12 @@ static void draw_x_ticks(canvas *c)
     double bottom = c->top + c->height;
     for (int i = 0; i < c->x.tick_count; i++) {
         double at = c->left + px(c, c->x.ticks[i]);
-        lh_str_printf(c->s, "<line class=\"lp-a\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", at,
+        lh_str_printf(c->s,
+                      "<line class=\"lp-a\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", at,
                       at, bottom, bottom + 4);
         lh_str_printf(c->s,
-                      "<text class=\"lp-k\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n",
+                      "<text class=\"lp-k\" x=\"%.1f\" y=\"%.1f\" "
+                      "text-anchor=\"middle\">%s</text>\n",
                       at, bottom + 17, c->x.labels[i]);
     }
 }
@@ -175,7 +179,8 @@ static void draw_dots(canvas *c, const lehr_plot_series *s)
         lh_str_printf(c->s, "<circle class=\"lp-d\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.4\"><title>", x,
                       near_area(c, y));
         lh_str_xml(c->s, s->name ? s->name : "");
-        lh_str_printf(c->s, "%s%.6g: %.6g</title></circle>\n", s->name ? ", " : "", s->x[i], s->y[i]);
+        lh_str_printf(c->s, "%s%.6g: %.6g</title></circle>\n", s->name ? ", " : "", s->x[i],
+                      s->y[i]);
     }
 }
 
@@ -225,7 +230,8 @@ static void draw_series(canvas *c, const lehr_plot_series *s)
 static void draw_area(canvas *c, bool any)
 {
     lh_str_printf(c->s,
-                  "<svg x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" overflow=\"hidden\">\n",
+                  "<svg x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+                  "overflow=\"hidden\">\n",
                   c->left, c->top - 3, c->width + 3, c->height + 6);
     lh_str_add(c->s, "<g transform=\"translate(0 3)\">\n");
     for (uint32_t i = 0; i < c->plot->series_count; i++) draw_series(c, &c->plot->series[i]);
@@ -252,8 +258,8 @@ static size_t legend_line(const char *text)
     return bytes;
 }
 
-/* Calls draw (when c is given) for each line of all names; sets the widest line in characters and returns
- * the height in pixels. */
+/* Calls draw (when c is given) for each line of all names; sets the widest line in characters and
+ * returns the height in pixels. */
 static double walk_legend(const lehr_plot *plot, canvas *c, double x, double y, size_t *widest)
 {
     double top = y;
@@ -269,7 +275,8 @@ static double walk_legend(const lehr_plot *plot, canvas *c, double x, double y, 
             size_t bytes = legend_line(text);
             lh_str line = {0};
             lh_str_add_bytes(&line, text, bytes);
-            if (lh_utf8_count(lh_str_text(&line)) > *widest) *widest = lh_utf8_count(lh_str_text(&line));
+            if (lh_utf8_count(lh_str_text(&line)) > *widest)
+                *widest = lh_utf8_count(lh_str_text(&line));
             if (c) {
                 lh_str_printf(c->s, "<text x=\"%.1f\" y=\"%.1f\">", x + 28, y + 4);
                 lh_str_xml(c->s, lh_str_text(&line));

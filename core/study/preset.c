@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ready-made lists of methods.  "tutorial" is the well-known tf.keras exercise on CIFAR-10: SGD with
- * four schedules at lr 0.1, then four adaptive optimizers at tf.keras' defaults.  "tutorial2017" has
- * the same schedules and the defaults that Keras had when the exercise was written, where Adagrad and
- * Adadelta start 10 and 1000 times higher. */
+ * Ready-made lists of methods.  "tutorial" is the well-known tf.keras exercise on CIFAR-10: SGD
+ * with four schedules at lr 0.1, then four adaptive optimizers at tf.keras' defaults.
+ * "tutorial2017" has the same schedules and the defaults that Keras had when the exercise was
+ * written, where Adagrad and Adadelta start 10 and 1000 times higher. */
 #include "core/study/study.h"
 
 #include <assert.h>

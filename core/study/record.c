@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The result of one run as a small JSON file, written in one piece when the run is over (its presence
- * means "do not run again"), and the table of all of them as CSV. */
+ * The result of one run as a small JSON file, written in one piece when the run is over (its
+ * presence means "do not run again"), and the table of all of them as CSV. */
 #include "core/study/study.h"
 
 #include <math.h>
@@ -20,7 +20,10 @@ typedef struct number_field {
     size_t offset;
 } number_field;
 
-#define FIELD(name) {#name, offsetof(lh_run_record, name)}
+#define FIELD(name)                                                                                \
+    {                                                                                              \
+#name, offsetof(lh_run_record, name)                                                       \
+    }
 static const number_field number_fields[] = {
     FIELD(final_val_accuracy), FIELD(best_val_accuracy), FIELD(test_accuracy), FIELD(final_loss),
     FIELD(val_loss),           FIELD(test_loss),         FIELD(seconds)};
@@ -52,8 +55,10 @@ static lehr_status record_parse(lehr_context *ctx, const char *path, const char 
     json_t *root = json_loadb(text, bytes, 0, &error);
     if (!json_is_object(root)) {
         json_decref(root);
-        return lh_fail(ctx, LEHR_E_DATA, "%s: not a result file (line %d: %s); remove it to run "
-                       "this method and seed again", path, error.line, error.text);
+        return lh_fail(ctx, LEHR_E_DATA,
+                       "%s: not a result file (line %d: %s); remove it to run this method and seed "
+                       "again",
+                       path, error.line, error.text);
     }
     record->state = state_of(json_string_value(json_object_get(root, "state")));
     record->epochs = (uint64_t)json_number_value(json_object_get(root, "epochs"));
@@ -94,8 +99,8 @@ lehr_status lh_record_write(lehr_context *ctx, const char *run_dir, const char *
     lh_str_json(&s, method);
     lh_str_printf(&s, ",\n  \"seed\": %llu,\n  \"state\": \"%s\"", (unsigned long long)record->seed,
                   state_names[record->state]);
-    lh_str_printf(&s, ",\n  \"epochs\": %llu,\n  \"steps\": %llu", (unsigned long long)record->epochs,
-                  (unsigned long long)record->steps);
+    lh_str_printf(&s, ",\n  \"epochs\": %llu,\n  \"steps\": %llu",
+                  (unsigned long long)record->epochs, (unsigned long long)record->steps);
     for (size_t i = 0; i < LH_COUNT(number_fields); i++) {
         lh_str_printf(&s, ",\n  \"%s\": ", number_fields[i].name);
         lh_str_json_number(&s, *number_at(&copy, i));
@@ -157,8 +162,8 @@ static void csv_row(lh_str *s, const char *method, const lh_run_record *r)
 lehr_status lh_summary_write(lehr_context *ctx, const lh_study *study)
 {
     lh_str s = {0}, path = {0};
-    lh_str_add(&s, "method,seed,epochs,final_val_accuracy,best_val_accuracy,test_accuracy,final_loss,"
-                   "val_loss,test_loss,seconds,diverged,steps,status\n");
+    lh_str_add(&s, "method,seed,epochs,final_val_accuracy,best_val_accuracy,test_accuracy,"
+                   "final_loss,val_loss,test_loss,seconds,diverged,steps,status\n");
     for (uint32_t m = 0; m < study->method_count; m++)
         for (uint32_t i = 0; i < study->seed_count; i++) {
             const lh_run_record *run = lh_study_run(study, m, i);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * report.html of a comparison: what can be said, the table, the curves, the learning rates that were
- * really used, every pair, every run, and how to make it again.  Everything is read from the study's
- * directory; numbers of single runs are written in the same form as in summary.csv. */
+ * report.html of a comparison: what can be said, the table, the curves, the learning rates that
+ * were really used, every pair, every run, and how to make it again.  Everything is read from the
+ * study's directory; numbers of single runs are written in the same form as in summary.csv. */
 #include "core/study/report.h"
 
 #include <assert.h>
@@ -21,10 +21,13 @@ static void put_header(lh_page *p)
     lh_str title = {0}, sub = {0};
     const lh_study *study = p->study;
     double epochs = lh_json_number(study->about, "settings", "epochs");
-    lh_str_printf(&title, "%u method%s compared on %s", study->method_count, study->method_count == 1 ? "" : "s",
-                  lh_report_synthetic(study->about) ? "synthetic images" : lh_json_text(study->about, "data", "name"));
-    lh_str_printf(&sub, "model %s · %.0f epoch%s · %u seed%s · %s", lh_json_text(study->about, "model", "name"),
-                  epochs, epochs == 1 ? "" : "s", study->seed_count, study->seed_count == 1 ? "" : "s",
+    lh_str_printf(&title, "%u method%s compared on %s", study->method_count,
+                  study->method_count == 1 ? "" : "s",
+                  lh_report_synthetic(study->about) ? "synthetic images"
+                                                    : lh_json_text(study->about, "data", "name"));
+    lh_str_printf(&sub, "model %s · %.0f epoch%s · %u seed%s · %s",
+                  lh_json_text(study->about, "model", "name"), epochs, epochs == 1 ? "" : "s",
+                  study->seed_count, study->seed_count == 1 ? "" : "s",
                   lh_json_text(study->about, "device", "name"));
     lh_html_open(p->s, lh_str_text(&title), lh_str_text(&sub));
     lh_report_data_banner(p->s, study->about);
@@ -71,8 +74,13 @@ static lehr_status put_mean_chart(lh_page *p, const char *title, const char *y_l
     for (uint32_t m = 0; m < n; m++) {
         const lh_mean_curve *c =
             (const lh_mean_curve *)(const void *)((const char *)&p->a->methods[m] + offset);
-        series[m] = (lehr_plot_series){.name = p->study->methods[m].name, .x = c->x, .y = c->mean,
-                                       .low = c->low, .high = c->high, .count = c->count, .style = m};
+        series[m] = (lehr_plot_series){.name = p->study->methods[m].name,
+                                       .x = c->x,
+                                       .y = c->mean,
+                                       .low = c->low,
+                                       .high = c->high,
+                                       .count = c->count,
+                                       .style = m};
     }
     lehr_plot plot;
     lehr_plot_init(&plot);
@@ -124,8 +132,11 @@ static lehr_status put_lr_chart(lh_page *p, lehr_plot_series *series, lh_str *na
         for (uint32_t k = m; k < n; k++)
             if (lr_series_of(p, k) == m)
                 lh_str_printf(&names[m], "%s%s", k > m ? ", " : "", p->study->methods[k].name);
-        series[count++] = (lehr_plot_series){.name = lh_str_text(&names[m]), .x = lr->at[LH_C_STEP],
-                                             .y = lr->at[LH_C_LR], .count = lr->count, .style = m};
+        series[count++] = (lehr_plot_series){.name = lh_str_text(&names[m]),
+                                             .x = lr->at[LH_C_STEP],
+                                             .y = lr->at[LH_C_LR],
+                                             .count = lr->count,
+                                             .style = m};
     }
     lehr_plot plot;
     lehr_plot_init(&plot);
@@ -138,8 +149,8 @@ static lehr_status put_lr_chart(lh_page *p, lehr_plot_series *series, lh_str *na
     plot.width = LH_CHART_WIDTH;
     plot.height = LH_CHART_HEIGHT;
     return lh_html_chart(p->ctx, p->s, &plot,
-                         "As handed to the optimizer in every update of each method's first run, read from "
-                         "its history. Methods with the same values share a line.");
+                         "As handed to the optimizer in every update of each method's first run, "
+                         "read from its history. Methods with the same values share a line.");
 }
 
 static lehr_status put_charts(lh_page *p)
@@ -150,18 +161,19 @@ static lehr_status put_charts(lh_page *p)
     lehr_status status = series && names ? LEHR_OK : LEHR_E_MEMORY;
     lh_html_section(p->s, "Curves");
     lh_str_printf(p->s, "<p>%s</p>\n<div class=\"charts\">\n",
-                  p->study->seed_count > 1 ? "Mean over seeds; the band is one standard deviation to each "
-                                             "side." : "One run of each method.");
+                  p->study->seed_count > 1 ? "Mean over seeds; the band is one standard deviation "
+                                             "to each side."
+                                           : "One run of each method.");
     if (status == LEHR_OK)
         status = put_mean_chart(p, "Validation accuracy", "accuracy in %",
                                 offsetof(lh_method_summary, val_accuracy_curve), false, series);
     if (status == LEHR_OK) status = put_lr_chart(p, series, names);
     if (status == LEHR_OK)
-        status = put_mean_chart(p, "Training loss", "loss", offsetof(lh_method_summary, loss_curve), false,
-                                series);
+        status = put_mean_chart(p, "Training loss", "loss", offsetof(lh_method_summary, loss_curve),
+                                false, series);
     if (status == LEHR_OK)
-        status = put_mean_chart(p, "Validation loss", "loss", offsetof(lh_method_summary, val_loss_curve), false,
-                                series);
+        status = put_mean_chart(p, "Validation loss", "loss",
+                                offsetof(lh_method_summary, val_loss_curve), false, series);
     lh_str_add(p->s, "</div>\n");
     lh_html_section_end(p->s);
     for (uint32_t m = 0; names && m < n; m++) lh_str_free(&names[m]);
@@ -181,17 +193,19 @@ static void put_adadelta_note(lh_page *p, uint32_t m)
     lh_html_section(p->s, "Why Adadelta hardly moves here");
     lh_str_add(p->s, "<p>");
     lh_str_xml(p->s, method->name);
-    lh_str_printf(p->s, " runs at learning rate %g, the default of tf.keras. Adadelta makes its own step "
-                  "size: the running root mean square of past updates over that of the gradients. As "
-                  "published (Zeiler 2012) it has no learning rate, which is a learning rate of 1; a factor of "
-                  "%g makes every update %.0f times smaller. The running mean of updates starts at zero, so "
-                  "the first steps are tiny even at 1, and with the factor the weights have barely left their "
-                  "initial values when the budget ends", method->lr, method->lr, 1 / method->lr);
+    lh_str_printf(p->s,
+                  " runs at learning rate %g, the default of tf.keras. Adadelta makes its own step "
+                  "size: the running root mean square of past updates over that of the gradients. "
+                  "As published (Zeiler 2012) it has no learning rate, which is a learning rate of "
+                  "1; a factor of %g makes every update %.0f times smaller. The running mean of "
+                  "updates starts at zero, so the first steps are tiny even at 1; with the factor "
+                  "the weights are still near their initial values when the budget ends",
+                  method->lr, method->lr, 1 / method->lr);
     if (row->final_val.count)
         lh_str_printf(p->s, " (%.1f %% final validation accuracy here)", 100 * row->final_val.mean);
-    lh_str_add(p->s, ". This is a matter of the default, not of the method: with learning rate 1 it takes "
-                     "its place among the others. The preset <code>tutorial2017</code> has the older "
-                     "defaults (Adadelta 1.0, Adagrad 0.01).</p>\n");
+    lh_str_add(p->s, ". That is a matter of this default, not of the method. The preset "
+                     "<code>tutorial2017</code> has the defaults that Keras had in 2017 (Adadelta "
+                     "1.0, Adagrad 0.01); run it beside this one to see the difference.</p>\n");
     lh_html_section_end(p->s);
 }
 
@@ -226,7 +240,8 @@ static void put_method_facts(lh_page *p)
         lh_format_double(method->lr, lr, sizeof lr);
         lh_str_clear(&exact);
         lh_str_printf(&exact, "optimizer=%s; schedule=%s; lr=%s",
-                      *method->resolved ? method->resolved : method->optimizer, method->schedule, lr);
+                      *method->resolved ? method->resolved : method->optimizer, method->schedule,
+                      lr);
         lh_html_fact_code(p->s, method->name, lh_str_text(&exact));
     }
     p->s->failed |= exact.failed;
@@ -238,7 +253,8 @@ static void put_facts(lh_page *p)
     lh_html_section(p->s, "What was compared");
     lh_str_add(p->s, "<dl>\n");
     lh_report_subject(p->s, p->study->about);
-    lh_str_printf(p->s, "<dt>seeds</dt><dd>%llu to %llu; with the same seed every method starts from the "
+    lh_str_printf(p->s,
+                  "<dt>seeds</dt><dd>%llu to %llu; with the same seed every method starts from the "
                   "same weights and sees the same images in the same order</dd>\n",
                   (unsigned long long)p->study->first_seed,
                   (unsigned long long)(p->study->first_seed + p->study->seed_count - 1));
@@ -253,16 +269,17 @@ static void put_regenerate(lh_page *p)
     const char *command = json_string_value(json_object_get(p->study->about, "command"));
     lh_html_section(p->s, "How to make this again");
     if (command && *command) {
-        lh_str_add(p->s, "<p>This command writes the report anew; runs that are finished are kept, and in an "
-                         "empty directory everything is computed again, with the same figures on the same "
-                         "device.</p>\n");
+        lh_str_add(p->s, "<p>This command writes the report anew; runs that are finished are kept, "
+                         "and in an empty directory everything is computed again, with the same "
+                         "figures on the same device.</p>\n");
         lh_html_cell(p->s, "pre", NULL, command);
     } else {
         lh_str_add(p->s, "<p>Made through the library; the settings above are all there is.</p>\n");
     }
-    lh_str_add(p->s, "<p>Beside this page: <code>study.json</code> (settings), <code>summary.csv</code> (a row "
-                     "for each run), <code>runs/METHOD-seedN/history.jsonl</code> (every update and epoch, "
-                     "the source of all curves).</p>\n");
+    lh_str_add(p->s, "<p>Beside this page: <code>study.json</code> (settings), "
+                     "<code>summary.csv</code> (a row for each run), "
+                     "<code>runs/METHOD-seedN/history.jsonl</code> (every update and epoch, the "
+                     "source of all curves).</p>\n");
     lh_html_section_end(p->s);
 }
 

@@ -21,7 +21,10 @@ typedef struct run_page {
     lh_curves curves;
 } run_page;
 
-static double result(const run_page *p, const char *key) { return lh_json_number(p->run, "result", key); }
+static double result(const run_page *p, const char *key)
+{
+    return lh_json_number(p->run, "result", key);
+}
 static const char *setting(const run_page *p, const char *key)
 {
     return lh_json_text(p->run, "settings", key);
@@ -30,9 +33,11 @@ static const char *setting(const run_page *p, const char *key)
 static void put_header(run_page *p)
 {
     lh_str title = {0}, sub = {0};
-    double lr = lh_json_number(p->run, "settings", "lr"), epochs = lh_json_number(p->run, "settings", "epochs");
+    double lr = lh_json_number(p->run, "settings", "lr"),
+           epochs = lh_json_number(p->run, "settings", "epochs");
     lh_str_printf(&title, "%s on %s", lh_json_text(p->run, "model", "name"),
-                  lh_report_synthetic(p->run) ? "synthetic images" : lh_json_text(p->run, "data", "name"));
+                  lh_report_synthetic(p->run) ? "synthetic images"
+                                              : lh_json_text(p->run, "data", "name"));
     lh_str_printf(&sub, "%s · %s", setting(p, "optimizer"), setting(p, "schedule"));
     if (isfinite(lr)) lh_str_printf(&sub, " · lr %g", lr);
     if (isfinite(epochs)) lh_str_printf(&sub, " · %.0f epoch%s", epochs, epochs == 1 ? "" : "s");
@@ -40,7 +45,8 @@ static void put_header(run_page *p)
     lh_html_open(p->s, lh_str_text(&title), lh_str_text(&sub));
     lh_report_data_banner(p->s, p->run);
     if (result(p, "diverged") > 0)
-        lh_html_banner(p->s, "This run diverged: the loss was not finite. The curves end where it did.");
+        lh_html_banner(p->s, "This run diverged: the loss was not finite. The curves end where it "
+                             "did.");
     else if (!json_is_true(json_object_get(p->run, "finished")))
         lh_html_banner(p->s, "This run is not finished; the figures are those so far.");
     p->s->failed |= title.failed || sub.failed;
@@ -50,7 +56,8 @@ static void put_header(run_page *p)
 
 /* ---- result ---- */
 
-static void fact_printf(lh_str *s, const char *name, const char *format, double value) LH_PRINTF(3, 0);
+static void fact_printf(lh_str *s, const char *name, const char *format, double value)
+    LH_PRINTF(3, 0);
 static void fact_printf(lh_str *s, const char *name, const char *format, double value)
 {
     lh_str text = {0};
@@ -102,13 +109,19 @@ static bool any_finite(const double *values, size_t count)
 }
 
 /* Training and validation over epochs; the validation line only where there is one. */
-static lehr_status put_epochs_chart(run_page *p, const char *title, const char *y_label, int train, int val)
+static lehr_status put_epochs_chart(run_page *p, const char *title, const char *y_label, int train,
+                                    int val)
 {
     const lh_columns *e = &p->curves.epochs;
     const lehr_plot_series series[] = {
         {.name = "training", .x = e->at[LH_C_EPOCH], .y = e->at[train], .count = e->count},
-        {.name = "validation", .x = e->at[LH_C_EPOCH], .y = e->at[val], .count = e->count, .style = 1}};
-    return put_chart(p, title, y_label, false, series, any_finite(e->at[val], e->count) ? 2 : 1, NULL);
+        {.name = "validation",
+         .x = e->at[LH_C_EPOCH],
+         .y = e->at[val],
+         .count = e->count,
+         .style = 1}};
+    return put_chart(p, title, y_label, false, series, any_finite(e->at[val], e->count) ? 2 : 1,
+                     NULL);
 }
 
 /* Ratio of the largest to the smallest positive rate. */
@@ -127,12 +140,13 @@ static double lr_range(const lh_columns *steps)
 static lehr_status put_steps_charts(run_page *p)
 {
     const lh_columns *steps = &p->curves.steps;
-    const lehr_plot_series lr = {.x = steps->at[LH_C_EPOCH], .y = steps->at[LH_C_LR],
-                                 .count = steps->count};
-    const lehr_plot_series loss = {.x = steps->at[LH_C_EPOCH], .y = steps->at[LH_C_LOSS],
-                                   .count = steps->count};
-    lehr_status status = put_chart(p, "Learning rate used", "learning rate", lr_range(steps) > 10000, &lr,
-                                   1, "As handed to the optimizer in every update.");
+    const lehr_plot_series lr = {
+        .x = steps->at[LH_C_EPOCH], .y = steps->at[LH_C_LR], .count = steps->count};
+    const lehr_plot_series loss = {
+        .x = steps->at[LH_C_EPOCH], .y = steps->at[LH_C_LOSS], .count = steps->count};
+    lehr_status status =
+        put_chart(p, "Learning rate used", "learning rate", lr_range(steps) > 10000, &lr, 1,
+                  "As handed to the optimizer in every update.");
     if (status != LEHR_OK) return status;
     return put_chart(p, "Training loss of every update", "loss", false, &loss, 1, NULL);
 }
@@ -174,9 +188,10 @@ static void put_facts(run_page *p)
         lh_html_cell(p->s, "pre", NULL, text);
         lh_str_add(p->s, "</details>\n");
     }
-    lh_str_add(p->s, "<p>Beside this page: <code>run.json</code> (everything needed to do it again), "
-                     "<code>history.jsonl</code> and <code>history.csv</code> (every update and epoch, the "
-                     "source of the curves), <code>checkpoint-*.safetensors</code> (weights).</p>\n");
+    lh_str_add(p->s, "<p>Beside this page: <code>run.json</code> (everything needed to do it "
+                     "again), <code>history.jsonl</code> and <code>history.csv</code> (every "
+                     "update and epoch, the source of the curves), "
+                     "<code>checkpoint-*.safetensors</code> (weights).</p>\n");
     lh_html_section_end(p->s);
 }
 

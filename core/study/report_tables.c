@@ -78,18 +78,20 @@ static void put_method_row(lh_page *p, uint32_t m)
 
 void lh_put_method_table(lh_page *p)
 {
-    static const char *const heads[] = {"method", "optimizer", "schedule", "lr", "test acc %",
-                                        "95 % interval", "best val %", "final val %", "training loss",
-                                        "s per run", "runs"};
+    static const char *const heads[] = {
+        "method",     "optimizer",   "schedule",      "lr",        "test acc %", "95 % interval",
+        "best val %", "final val %", "training loss", "s per run", "runs"};
     const char *shown[LH_COUNT(heads)];
     memcpy(shown, heads, sizeof heads);
     if (!p->a->on_test) shown[4] = "final val acc %";
     lh_html_section(p->s, "Methods");
-    lh_str_printf(p->s, "<p>Mean ± standard deviation over seeds, interval of the mean by Student's t. %s"
-                  "Best and final accuracy are of the validation part; the test part is read once, at the "
-                  "end of a run.</p>\n",
-                  p->a->ranked ? "In the order of the mean, which is not a ranking where intervals overlap. "
-                               : "In the order given. ");
+    lh_str_printf(p->s,
+                  "<p>%s Best and final accuracy are of the validation part; the test part is read "
+                  "once, at the end of a run.</p>\n",
+                  p->a->ranked ? "Mean ± standard deviation over seeds, interval of the mean by "
+                                 "Student's t. In the order of the mean, which is no ranking where "
+                                 "methods cannot be told apart."
+                               : "In the order given.");
     put_heads(p->s, shown, LH_COUNT(shown), 3);
     for (uint32_t i = 0; i < p->study->method_count; i++) put_method_row(p, p->a->order[i]);
     put_table_end(p->s);
@@ -107,7 +109,8 @@ static void put_target_row(lh_page *p, uint32_t m)
         lh_html_fixed(p->s, "%.0f", row->target_steps.mean);
         lh_html_fixed(p->s, "%.1f", row->target_seconds.mean);
     } else {
-        for (int i = 0; i < 3; i++) lh_html_cell(p->s, "td", "n dim", row->finished ? "never" : "–");
+        for (int i = 0; i < 3; i++)
+            lh_html_cell(p->s, "td", "n dim", row->finished ? "never" : "–");
     }
     lh_html_fixed(p->s, "%.2f", 100 * row->area.mean);
     lh_str_add(p->s, "</tr>\n");
@@ -115,13 +118,14 @@ static void put_target_row(lh_page *p, uint32_t m)
 
 void lh_put_target_table(lh_page *p)
 {
-    static const char *const heads[] = {"method", "runs that reached it", "epochs", "updates", "seconds",
-                                        "mean val acc %"};
+    static const char *const heads[] = {"method",  "runs that reached it", "epochs", "updates",
+                                        "seconds", "mean val acc %"};
     if (!isfinite(p->a->target)) return;
     lh_html_section(p->s, "Speed");
-    lh_str_printf(p->s, "<p>Time until the validation accuracy, measured at the end of each epoch, first "
-                  "reaches %.0f %% (mean over the runs that reached it). The last column is the mean "
-                  "validation accuracy over the whole run, the area under its curve.</p>\n",
+    lh_str_printf(p->s,
+                  "<p>Time until the validation accuracy, measured at the end of each epoch, first "
+                  "reaches %.0f %% (mean over the runs that reached it). The last column is the "
+                  "mean validation accuracy over the whole run, the area under its curve.</p>\n",
                   100 * p->a->target);
     put_heads(p->s, heads, LH_COUNT(heads), 1);
     for (uint32_t i = 0; i < p->study->method_count; i++) put_target_row(p, p->a->order[i]);
@@ -156,10 +160,12 @@ void lh_put_pair_table(lh_page *p)
     uint32_t n = p->study->method_count;
     if (!p->a->ranked) return;
     lh_html_section(p->s, "Every pair");
-    lh_str_printf(p->s, "<p>Row minus column in points of %s: mean paired difference over common seeds with "
-                  "its 95 %% interval. <b>Bold</b>: distinguishable at 95 %% after Holm's correction for "
-                  "all pairs; grey: not distinguishable.</p>\n<div class=\"scroll\"><table>\n<thead><tr>"
-                  "<th></th>", p->a->on_test ? "test accuracy" : "final validation accuracy");
+    lh_str_printf(p->s,
+                  "<p>Row minus column in points of %s: mean paired difference over common seeds "
+                  "with its 95 %% interval. <b>Bold</b>: distinguishable at 95 %% after Holm's "
+                  "correction for all pairs; grey: not distinguishable.</p>\n<div "
+                  "class=\"scroll\"><table>\n<thead><tr><th></th>",
+                  p->a->on_test ? "test accuracy" : "final validation accuracy");
     for (uint32_t i = 0; i < n; i++)
         lh_html_cell(p->s, "th", "n", p->study->methods[p->a->order[i]].name);
     lh_str_add(p->s, "</tr></thead>\n<tbody>\n");
@@ -178,9 +184,9 @@ static void put_run_row(lh_page *p, uint32_t m, const lh_run_record *r)
     static const char *const states[] = {"not run", "finished", "diverged", "failed"};
     lh_str_add(p->s, "<tr>");
     put_method_name(p, m);
-    lh_str_printf(p->s, "<td class=\"n\">%llu</td><td class=\"n\">%llu</td><td class=\"n\">%llu</td>",
-                  (unsigned long long)r->seed, (unsigned long long)r->epochs,
-                  (unsigned long long)r->steps);
+    lh_str_printf(
+        p->s, "<td class=\"n\">%llu</td><td class=\"n\">%llu</td><td class=\"n\">%llu</td>",
+        (unsigned long long)r->seed, (unsigned long long)r->epochs, (unsigned long long)r->steps);
     lh_html_number(p->s, r->final_val_accuracy);
     lh_html_number(p->s, r->best_val_accuracy);
     lh_html_number(p->s, r->test_accuracy);
@@ -195,9 +201,10 @@ static void put_run_row(lh_page *p, uint32_t m, const lh_run_record *r)
 
 void lh_put_run_table(lh_page *p)
 {
-    static const char *const heads[] = {"method",   "seed",       "epochs",   "steps",     "final val acc",
-                                        "best val acc", "test acc", "training loss", "val loss",
-                                        "test loss", "seconds", "state", ""};
+    static const char *const heads[] = {
+        "method",   "seed",          "epochs",   "steps",     "final val acc", "best val acc",
+        "test acc", "training loss", "val loss", "test loss", "seconds",       "state",
+        ""};
     lh_html_section(p->s, "Every run");
     lh_str_add(p->s, "<details><summary>The rows of summary.csv</summary>\n");
     put_heads(p->s, heads, LH_COUNT(heads), 1);

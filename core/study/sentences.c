@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What may be said of a comparison in words.  Rules: no order from one seed; a difference is named only
- * when the paired test over common seeds, corrected for the number of pairs, is below 5 %; every run
- * that has no score is mentioned. */
+ * What may be said of a comparison in words.  Rules: no order from one seed; a difference is named
+ * only when the paired test over common seeds, corrected for the number of pairs, is below 5 %;
+ * every run that has no score is mentioned. */
 #include "core/study/analysis.h"
 
 #include <math.h>
@@ -25,8 +25,9 @@ static bool has_test(const lh_analysis *a, uint32_t i, uint32_t k)
 static void say_best(const lh_analysis *a, lh_str *s)
 {
     uint32_t best = a->order[0], equals = 0, tested = 0;
-    lh_str_printf(s, "Highest mean %s: %s, %.2f %%.", a->on_test ? "test accuracy" : "validation accuracy",
-                  name_of(a, best), 100 * lh_analysis_score(a, best)->mean);
+    lh_str_printf(s, "Highest mean %s: %s, %.2f %%.",
+                  a->on_test ? "test accuracy" : "validation accuracy", name_of(a, best),
+                  100 * lh_analysis_score(a, best)->mean);
     for (uint32_t i = 1; i < a->study->method_count; i++) {
         uint32_t other = a->order[i];
         tested += has_test(a, best, other);
@@ -46,15 +47,18 @@ static void say_pairs(const lh_analysis *a, lh_str *s)
         tested += !isnan(a->pairs[i].p);
         apart += lh_distinguishable(&a->pairs[i]);
     }
-    lh_str_printf(s, "%zu of %zu pairs differ at 95 %% (paired t test over common seeds, Holm's "
-                  "correction).\n", apart, tested);
+    lh_str_printf(s,
+                  "%zu of %zu pairs differ at 95 %% (paired t test over common seeds, Holm's "
+                  "correction).\n",
+                  apart, tested);
     if (apart == tested) return;
     lh_str_add(s, "Not distinguishable at 95 %: ");
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = i + 1; k < n; k++) {
             uint32_t first = a->order[i], second = a->order[k];
             if (told_apart(a, first, second) || !has_test(a, first, second)) continue;
-            lh_str_printf(s, "%s%s and %s", named++ ? "; " : "", name_of(a, first), name_of(a, second));
+            lh_str_printf(s, "%s%s and %s", named++ ? "; " : "", name_of(a, first),
+                          name_of(a, second));
         }
     lh_str_add(s, ".\n");
 }
@@ -63,10 +67,11 @@ static void say_order(const lh_analysis *a, lh_str *s)
 {
     if (a->study->method_count < 2) return;
     if (!a->ranked) {
-        lh_str_add(s, a->study->seed_count == 1
-                          ? "n=1: no ranking. One seed cannot tell a better method from a luckier run; "
-                            "use --seeds 5 or more.\n"
-                          : "No ranking: fewer than two seeds are finished for every pair of methods.\n");
+        lh_str_add(s, a->study->seed_count == 1 ? "n=1: no ranking. One seed cannot tell a better "
+                                                  "method from a luckier run; use --seeds 5 or "
+                                                  "more.\n"
+                                                : "No ranking: fewer than two seeds are finished "
+                                                  "for every pair of methods.\n");
         return;
     }
     say_best(a, s);
@@ -83,7 +88,9 @@ static void say_runs(const lh_analysis *a, lh_str *s)
         const lh_method_summary *method = &a->methods[m];
         missing += method->missing;
         if (method->diverged)
-            lh_str_printf(s, "%s diverged in %u of %u runs; its figures are over the %u that did not.\n",
+            lh_str_printf(s,
+                          "%s diverged in %u of %u runs; its figures are over the %u that did "
+                          "not.\n",
                           name_of(a, m), method->diverged, n, method->finished);
         if (method->failed)
             lh_str_printf(s, "%s failed in %u of %u runs (see result.json in its run directory).\n",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * study.json: what is compared, on what, under which settings.  A study that continues must agree in
- * everything that decides the numbers; device, command line and version are for the reader only. */
+ * study.json: what is compared, on what, under which settings.  A study that continues must agree
+ * in everything that decides the numbers; device, command line and version are for the reader only.
+ */
 #include "core/study/study.h"
 
 #include <stdlib.h>
@@ -83,7 +84,8 @@ static void describe_model(lh_str *s, const lehr_model_info *model)
 }
 
 /* Everything that decides the numbers and is the same for all runs. */
-static void describe_settings(lh_str *s, const lehr_train_params *t, const lh_study_subject *subject)
+static void describe_settings(lh_str *s, const lehr_train_params *t,
+                              const lh_study_subject *subject)
 {
     lh_str_add(s, ",\n  \"settings\": {");
     text_value(s, "data", subject->data ? subject->data->sha256 : "");
@@ -126,7 +128,8 @@ static void describe_methods(lh_str *s, const lehr_compare_params *params,
     lh_str_add(s, "\n  ]");
 }
 
-void lh_study_describe(lh_str *s, const lehr_compare_params *params, const lh_study_subject *subject)
+void lh_study_describe(lh_str *s, const lehr_compare_params *params,
+                       const lh_study_subject *subject)
 {
     lh_str_add(s, "{\n  \"format\": 1,\n  \"lehr\": ");
     lh_str_json(s, lehr_version());
@@ -151,17 +154,18 @@ static lehr_status differs(lehr_context *ctx, const char *dir, const char *what,
 {
     char *old = json_dumps(was, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
     char *new = json_dumps(is, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-    lehr_status status =
-        lh_fail(ctx, LEHR_E_USAGE, "the study in '%s' was begun with %s %.200s, now %.200s was asked "
-                "for; continue it with its own settings, or give another directory",
-                dir, what, old ? old : "(not given)", new ? new : "(not given)");
+    lehr_status status = lh_fail(ctx, LEHR_E_USAGE,
+                                 "the study in '%s' was begun with %s %.200s, now %.200s was asked "
+                                 "for; continue it with its own settings, or give another "
+                                 "directory",
+                                 dir, what, old ? old : "(not given)", new ? new : "(not given)");
     free(old);
     free(new);
     return status;
 }
 
-static lehr_status compare_key(lehr_context *ctx, const char *dir, const char *name, const char *what,
-                               const json_t *was, const json_t *is)
+static lehr_status compare_key(lehr_context *ctx, const char *dir, const char *name,
+                               const char *what, const json_t *was, const json_t *is)
 {
     const json_t *a = json_object_get(was, name), *b = json_object_get(is, name);
     return a && b && json_equal(a, b) ? LEHR_OK : differs(ctx, dir, what, a, b);
@@ -186,14 +190,16 @@ static lehr_status agree(lehr_context *ctx, const char *dir, const json_t *was, 
     const char *name;
     json_t *value;
     json_t *settings = json_object_get(is, "settings");
-    json_object_foreach(settings, name, value) {
+    json_object_foreach(settings, name, value)
+    {
         lehr_status status =
             compare_key(ctx, dir, name, name, json_object_get(was, "settings"), settings);
         if (status != LEHR_OK) return status;
     }
     lehr_status status = compare_key(ctx, dir, "first_seed", "first seed", was, is);
     if (status != LEHR_OK) return status;
-    status = compare_methods(ctx, dir, json_object_get(was, "methods"), json_object_get(is, "methods"));
+    status =
+        compare_methods(ctx, dir, json_object_get(was, "methods"), json_object_get(is, "methods"));
     if (status != LEHR_OK) return status;
     if (json_number_value(json_object_get(was, "seeds")) >
         json_number_value(json_object_get(is, "seeds")))
@@ -227,7 +233,8 @@ lehr_status lh_study_open(lehr_context *ctx, const char *dir, const char *text)
     json_t *is = json_loads(text, 0, &error);
     lehr_status status = LEHR_OK;
     if (!is)
-        status = lh_fail(ctx, LEHR_E_USAGE, "the study's settings are not UTF-8 text: %s", error.text);
+        status =
+            lh_fail(ctx, LEHR_E_USAGE, "the study's settings are not UTF-8 text: %s", error.text);
     else if (lh_file_exists(lh_str_text(&path)))
         status = agree_with_file(ctx, dir, lh_str_text(&path), is);
     if (status == LEHR_OK) status = lh_file_write_text(ctx, lh_str_text(&path), text);

@@ -40,7 +40,10 @@ static lh_sample sample_of(const double *a, const double *b, size_t count)
     return s;
 }
 
-lh_sample lh_sample_of(const double *values, size_t count) { return sample_of(values, NULL, count); }
+lh_sample lh_sample_of(const double *values, size_t count)
+{
+    return sample_of(values, NULL, count);
+}
 
 /* ---- Student's t ---- */
 

@@ -29,15 +29,15 @@ typedef struct lh_paired {
     double p;             /* two-sided paired t test; NaN with fewer than two common seeds */
     double adjusted_p;    /* Holm over all pairs, set by lh_holm */
 } lh_paired;
-/* a[i] and b[i] are of the same seed; where one is not finite the seed is left out.  Differences without
- * any spread count as certain: p = 1 when they are all zero (ties), else p = 0. */
+/* a[i] and b[i] are of the same seed; where one is not finite the seed is left out.  Differences
+ * without any spread count as certain: p = 1 when they are all zero (ties), else p = 0. */
 lh_paired lh_paired_of(const double *a, const double *b, size_t count);
-/* Sets adjusted_p of all pairs; pairs without p are not counted (Holm, "A simple sequentially rejective
- * multiple test procedure", 1979). */
+/* Sets adjusted_p of all pairs; pairs without p are not counted (Holm, "A simple sequentially
+ * rejective multiple test procedure", 1979). */
 void lh_holm(lh_paired *pairs, size_t count);
 
-/* Mean of y over x from x[0] to x[count-1] by trapezia: the area under a curve, per unit of x.  Points
- * that are not finite are left out; NaN when fewer than one is left. */
+/* Mean of y over x from x[0] to x[count-1] by trapezia: the area under a curve, per unit of x.
+ * Points that are not finite are left out; NaN when fewer than one is left. */
 double lh_mean_under_curve(const double *x, const double *y, size_t count);
 /* Index of the first y that reaches target, or count when none does (miss). */
 size_t lh_first_reaching(const double *y, size_t count, double target);

@@ -29,7 +29,8 @@ void lh_run_dir(lh_str *s, const char *study_dir, const char *method, uint64_t s
 {
     lh_str name = {0};
     for (const char *c = method; *c; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("0123456789-_", *c);
+        bool plain =
+            (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("0123456789-_", *c);
         bool dot = *c == '.' && c > method;
         lh_str_add_bytes(&name, plain || dot ? c : "_", 1);
     }

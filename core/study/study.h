@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A study on disk: OUT/study.json says what is compared and under which settings, every finished run
- * has OUT/runs/METHOD-seedN/result.json beside its history; table, chart and report are made from
- * these files only, so they can be made again at any time. */
+ * A study on disk: OUT/study.json says what is compared and under which settings, every finished
+ * run has OUT/runs/METHOD-seedN/result.json beside its history; table, chart and report are made
+ * from these files only, so they can be made again at any time. */
 #ifndef LH_STUDY_STUDY_H
 #define LH_STUDY_STUDY_H
 
@@ -12,7 +12,7 @@
 #include "core/base/base.h"
 
 typedef enum lh_run_state {
-    LH_RUN_MISSING,  /* not run, or not to its end */
+    LH_RUN_MISSING, /* not run, or not to its end */
     LH_RUN_FINISHED,
     LH_RUN_DIVERGED, /* a result: the loss was not finite */
     LH_RUN_FAILED    /* a plugin failed; run again when the study continues */
@@ -75,10 +75,12 @@ typedef struct lh_study_subject {
 /* The text of study.json. */
 void lh_study_describe(lh_str *s, const lehr_compare_params *params,
                        const lh_study_subject *subject);
-/* Writes OUT/study.json, or checks that the one that is there agrees with text (more seeds are welcome). */
+/* Writes OUT/study.json, or checks that the one that is there agrees with text (more seeds are
+ * welcome). */
 lehr_status lh_study_open(lehr_context *ctx, const char *dir, const char *text);
 
-/* ---- compare.c: the loop over runs, with the trainer behind a pointer so that it can be tested ---- */
+/* ---- compare.c: the loop over runs, with the trainer behind a pointer so that it can be tested
+ * ---- */
 typedef lehr_status (*lh_run_fn)(void *user, const lehr_train_params *params,
                                  lehr_train_result *result);
 lehr_status lh_compare_runs(lehr_context *ctx, const lehr_compare_params *params,

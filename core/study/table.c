@@ -38,7 +38,8 @@ static void score_cells(lh_str *s, const lh_sample *score, bool unicode)
 {
     lh_str text = {0};
     if (score->count && isfinite(score->sd))
-        lh_str_printf(&text, "%.2f %s %.2f", 100 * score->mean, unicode ? "±" : "+-", 100 * score->sd);
+        lh_str_printf(&text, "%.2f %s %.2f", 100 * score->mean, unicode ? "±" : "+-",
+                      100 * score->sd);
     else if (score->count)
         lh_str_printf(&text, "%.2f", 100 * score->mean);
     else
@@ -89,8 +90,9 @@ static void heading(lh_str *s, const lh_analysis *a, int name)
     lh_str target = {0};
     const lh_study *study = a->study;
     const char *data = lh_json_text(study->about, "data", "name");
-    lh_str_printf(s, "%s in %%, %u seed%s, %s%s\n", a->on_test ? "Test accuracy" : "Validation accuracy",
-                  study->seed_count, study->seed_count == 1 ? "" : "s", data,
+    lh_str_printf(s, "%s in %%, %u seed%s, %s%s\n",
+                  a->on_test ? "Test accuracy" : "Validation accuracy", study->seed_count,
+                  study->seed_count == 1 ? "" : "s", data,
                   strcmp(data, "synthetic") == 0 ? " (NOT real images)" : "");
     cell(s, "method", name);
     cell(s, "mean and sd", 15);
@@ -199,7 +201,7 @@ lehr_status lehr_study_chart(lehr_context *ctx, const char *out, uint32_t width,
     lehr_plot plot;
     lehr_plot_init(&plot);
     plot.title = study.seed_count > 1 ? "Validation accuracy in % (mean over seeds)"
-                                     : "Validation accuracy in %";
+                                      : "Validation accuracy in %";
     plot.x_label = "epoch";
     plot.series = series;
     plot.series_count = study.method_count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The comparison's loop with a fake trainer: who is run, what is kept, what continues, what is refused,
- * what the summary says. */
+ * The comparison's loop with a fake trainer: who is run, what is kept, what continues, what is
+ * refused, what the summary says. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -112,10 +112,12 @@ Test(compare, summary_has_the_trainers_numbers)
         cr_assert_not_null(row);
         double final, best, test, loss, val_loss, test_loss;
         cr_assert_eq(sscanf(row + strlen(start), "10,%lf,%lf,%lf,%lf,%lf,%lf", &final, &best, &test,
-                            &loss, &val_loss, &test_loss), 6);
+                            &loss, &val_loss, &test_loss),
+                     6);
         train.out = dir;
         cr_assert_eq(fake_train(&f, &train, &r), LEHR_OK);
-        cr_expect(final == r.val_accuracy && best == r.best_val_accuracy && test == r.test_accuracy);
+        cr_expect(final == r.val_accuracy && best == r.best_val_accuracy &&
+                  test == r.test_accuracy);
         cr_expect(loss == r.loss && val_loss == r.val_loss && test_loss == r.test_loss);
     }
     free(csv);
@@ -140,7 +142,8 @@ Test(compare, finished_runs_are_not_run_again)
     fake_params_free(&params);
 }
 
-/* Interrupted at any call, with or without a checkpoint: the table is that of an undisturbed study. */
+/* Interrupted at any call, with or without a checkpoint: the table is that of an undisturbed study.
+ */
 Test(compare, an_interrupted_study_continues)
 {
     fake whole = {0};
@@ -167,6 +170,23 @@ Test(compare, an_interrupted_study_continues)
             fake_remove(other);
         }
     free(wanted);
+    fake_params_free(&params);
+}
+
+/* A checkpoint that cannot be used costs time, not the study: the run is trained again. */
+Test(compare, a_torn_checkpoint_is_not_the_end)
+{
+    fake first = {.interrupt_at = 3}, second = {.refuse = true}, third = {0};
+    lehr_compare_params params = fake_params(ctx, "tutorial", 1, dir);
+    cr_assert_eq(run(&first, &params), LEHR_E_INTERRUPTED);
+    cr_assert_eq(run(&second, &params), LEHR_OK, "%s", lehr_context_message(ctx));
+    cr_expect_eq(second.resumed, 1u);
+    cr_expect_eq(second.calls, 7u);
+    char *history = fake_read(dir, "runs/step-seed1/history.jsonl");
+    cr_expect_eq(line_count(history), 10u * (FAKE_STEPS_PER_EPOCH + 1), "begun anew");
+    cr_assert_eq(run(&third, &params), LEHR_OK);
+    cr_expect_eq(third.calls, 0u);
+    free(history);
     fake_params_free(&params);
 }
 
@@ -285,7 +305,8 @@ Test(compare, odd_method_names)
 }
 
 /* The disk's or device's failure ends the comparison, says where, and keeps what was done. */
-static lehr_status failing_train(void *user, const lehr_train_params *params, lehr_train_result *result)
+static lehr_status failing_train(void *user, const lehr_train_params *params,
+                                 lehr_train_result *result)
 {
     fake *f = user;
     if (f->calls == 5) {

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The fake trainer: accuracy climbs towards a level that depends on the method, with noise that
+ * depends on the seed; everything is a pure function of settings, so runs can be compared digit for
+ * digit. */
 #define _GNU_SOURCE
 #include "tests/study/fake.h"
 
@@ -22,8 +26,7 @@ static double noise(uint64_t seed, uint64_t index, uint32_t stream)
 static double fake_lr(const lehr_train_params *p, double step)
 {
     double epoch = floor(step / FAKE_STEPS_PER_EPOCH);
-    if (strncmp(p->schedule, "time", 4) == 0)
-        return p->lr / (1 + p->lr / (double)p->epochs * step);
+    if (strncmp(p->schedule, "time", 4) == 0) return p->lr / (1 + p->lr / (double)p->epochs * step);
     if (strstr(p->schedule, "step")) return p->lr * pow(0.2, floor((1 + epoch) / 2));
     if (strstr(p->schedule, "exponential")) return p->lr * exp(-0.1 * epoch);
     return p->lr;
@@ -35,8 +38,11 @@ static void fake_character(const lehr_train_params *p, double *top, double *spee
     static const struct {
         const char *part;
         double top, speed;
-    } rows[] = {{"adadelta", 0.16, 0.15}, {"adagrad", 0.42, 0.3}, {"rmsprop", 0.685, 0.8},
-                {"adam", 0.69, 0.75},     {"", 0.66, 0.55}};
+    } rows[] = {{"adadelta", 0.16, 0.15},
+                {"adagrad", 0.42, 0.3},
+                {"rmsprop", 0.685, 0.8},
+                {"adam", 0.69, 0.75},
+                {"", 0.66, 0.55}};
     size_t i = 0;
     while (!strstr(p->optimizer, rows[i].part)) i++;
     bool decays = strstr(p->schedule, "step") != NULL;
@@ -82,8 +88,10 @@ static void add_epoch(lh_str *line, const lehr_train_params *p, uint64_t epoch)
 
 static void fill_result(const lehr_train_params *p, uint64_t epochs, lehr_train_result *r)
 {
-    *r = (lehr_train_result){.epochs = epochs, .steps = epochs * FAKE_STEPS_PER_EPOCH,
-                             .val_accuracy = fake_accuracy(p, epochs), .seconds = 3.5 * (double)epochs};
+    *r = (lehr_train_result){.epochs = epochs,
+                             .steps = epochs * FAKE_STEPS_PER_EPOCH,
+                             .val_accuracy = fake_accuracy(p, epochs),
+                             .seconds = 3.5 * (double)epochs};
     r->accuracy = r->val_accuracy + 0.02;
     r->loss = fake_loss(r->val_accuracy) - 0.05;
     r->val_loss = fake_loss(r->val_accuracy);
@@ -94,7 +102,8 @@ static void fill_result(const lehr_train_params *p, uint64_t epochs, lehr_train_
 }
 
 /* History from epoch `from` (0-based) to `to`; with half, the next epoch's first steps as well. */
-static void write_history(fake *f, const lehr_train_params *p, uint64_t from, uint64_t to, bool half)
+static void write_history(fake *f, const lehr_train_params *p, uint64_t from, uint64_t to,
+                          bool half)
 {
     lh_str path = {0}, line = {0};
     lh_appender *file = NULL;
@@ -131,6 +140,7 @@ lehr_status fake_train(void *user, const lehr_train_params *p, lehr_train_result
     f->calls++;
     f->resumed += p->resume != NULL;
     memset(result, 0, sizeof *result);
+    if (p->resume && f->refuse) return lh_fail(f->ctx, LEHR_E_CHECKPOINT, "a torn checkpoint");
     if (f->broken && strstr(p->optimizer, f->broken))
         return lh_fail(f->ctx, LEHR_E_PLUGIN, "plugin '%s' is broken", f->broken);
     if (f->calls == f->kill_at || f->calls == f->interrupt_at) {
@@ -154,18 +164,25 @@ lehr_status fake_train(void *user, const lehr_train_params *p, lehr_train_result
 
 /* ---- studies ---- */
 
-lehr_compare_params fake_params(lehr_context *ctx, const char *preset, uint32_t seeds, const char *out)
+lehr_compare_params fake_params(lehr_context *ctx, const char *preset, uint32_t seeds,
+                                const char *out)
 {
     lehr_compare_params params = {.seeds = seeds, .out = out};
     lehr_method *methods = NULL;
-    params.train = (lehr_train_params){.epochs = 10, .batch = 128, .seed = 1, .val_fraction = 0.1,
-                                       .augment = "none", .normalize = "dataset",
-                                       .loss = "cross_entropy", .accumulate = 1};
-    cr_assert_eq(lehr_preset_create(ctx, preset, params.train.epochs, &methods, &params.method_count),
-                 LEHR_OK);
+    params.train = (lehr_train_params){.epochs = 10,
+                                       .batch = 128,
+                                       .seed = 1,
+                                       .val_fraction = 0.1,
+                                       .augment = "none",
+                                       .normalize = "dataset",
+                                       .loss = "cross_entropy",
+                                       .accumulate = 1};
+    cr_assert_eq(
+        lehr_preset_create(ctx, preset, params.train.epochs, &methods, &params.method_count),
+        LEHR_OK);
     params.methods = methods;
-    params.command = "lehr compare --data cifar10:data --model tutorial --preset tutorial --epochs 10 "
-                     "--seeds 5 --out study";
+    params.command = "lehr compare --data cifar10:data --model tutorial --preset tutorial --epochs "
+                     "10 --seeds 5 --out study";
     return params;
 }
 
@@ -180,11 +197,18 @@ lh_study_subject fake_subject(const char *data_name)
 {
     static lehr_device_info device = {
         .name = "Fake CPU 3000", .platform = "Fake", .driver = "1.0", .family = "cpu"};
-    static lehr_data_info data = {.spec = "somewhere", .sha256 = "0123456789abcdef",
-                                  .channels = 3, .height = 32, .width = 32, .classes = 10,
-                                  .train_count = 50000, .test_count = 10000};
-    static lehr_model_info model = {.name = "tutorial", .text = "input 3x32x32\n",
-                                    .parameters = 122570, .forward_flops = 8600000};
+    static lehr_data_info data = {.spec = "somewhere",
+                                  .sha256 = "0123456789abcdef",
+                                  .channels = 3,
+                                  .height = 32,
+                                  .width = 32,
+                                  .classes = 10,
+                                  .train_count = 50000,
+                                  .test_count = 10000};
+    static lehr_model_info model = {.name = "tutorial",
+                                    .text = "input 3x32x32\n",
+                                    .parameters = 122570,
+                                    .forward_flops = 8600000};
     snprintf(data.name, sizeof data.name, "%s", data_name);
     return (lh_study_subject){.device = &device, .data = &data, .model = &model};
 }
@@ -216,8 +240,8 @@ char *fake_read(const char *dir, const char *name)
     lehr_context *ctx = NULL;
     cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
     lh_path_join(&path, dir, name);
-    cr_assert_eq(lh_file_read(ctx, lh_str_text(&path), 0, LEHR_E_DATA, &text, &bytes), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
+    cr_assert_eq(lh_file_read(ctx, lh_str_text(&path), 0, LEHR_E_DATA, &text, &bytes), LEHR_OK,
+                 "%s", lehr_context_message(ctx));
     lehr_context_destroy(&ctx);
     lh_str_free(&path);
     return text;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A trainer without a device: writes a plausible history for each method and seed, and can be told to
- * diverge, to fail, or to be interrupted in the middle of a run. */
+ * A trainer without a device: writes a plausible history for each method and seed, and can be told
+ * to diverge, to fail, or to be interrupted in the middle of a run. */
 #ifndef TESTS_STUDY_FAKE_H
 #define TESTS_STUDY_FAKE_H
 
@@ -14,6 +14,7 @@ typedef struct fake {
     unsigned calls, resumed; /* what was asked for */
     unsigned interrupt_at;   /* this call stops in the middle, leaving a checkpoint; 0: none */
     unsigned kill_at;        /* this call stops before its first checkpoint; 0: none */
+    bool refuse;             /* checkpoints cannot be used */
     const char *diverging;   /* optimizer whose runs of even seeds diverge; NULL: none */
     const char *broken;      /* optimizer whose plugin fails; NULL: none */
 } fake;
@@ -21,7 +22,8 @@ typedef struct fake {
 lehr_status fake_train(void *user, const lehr_train_params *params, lehr_train_result *result);
 
 /* Parameters of a study with the eight methods of the tutorial; free_methods at the end. */
-lehr_compare_params fake_params(lehr_context *ctx, const char *preset, uint32_t seeds, const char *out);
+lehr_compare_params fake_params(lehr_context *ctx, const char *preset, uint32_t seeds,
+                                const char *out);
 void fake_params_free(lehr_compare_params *params);
 /* Subject with the data set called name. */
 lh_study_subject fake_subject(const char *data_name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The schedules and optimizers that the presets name exist, and give the tutorial's learning rates. */
+ * The schedules and optimizers that the presets name exist, and give the tutorial's learning rates.
+ */
 #include <criterion/criterion.h>
 #include <lehr/schedule.h>
 #include <lehr/study.h>
@@ -23,15 +24,17 @@ static void check_preset(lehr_context *ctx, lehr_registry *registry, const char 
 {
     lehr_method *methods = NULL;
     uint32_t count = 0;
-    lehr_budget budget = {.steps_per_epoch = STEPS, .total_steps = STEPS * EPOCHS,
-                          .samples_per_step = 128, .seed = 1};
+    lehr_budget budget = {.steps_per_epoch = STEPS,
+                          .total_steps = STEPS * EPOCHS,
+                          .samples_per_step = 128,
+                          .seed = 1};
     cr_assert_eq(lehr_preset_create(ctx, preset, EPOCHS, &methods, &count), LEHR_OK);
     for (uint32_t m = 0; m < count; m++) {
         lehr_scheduler *scheduler = NULL;
         double lr = 0;
         budget.base = methods[m].lr;
-        cr_assert_eq(lehr_optimizer_resolve(ctx, registry, methods[m].optimizer, NULL, &lr), LEHR_OK,
-                     "%s", lehr_context_message(ctx));
+        cr_assert_eq(lehr_optimizer_resolve(ctx, registry, methods[m].optimizer, NULL, &lr),
+                     LEHR_OK, "%s", lehr_context_message(ctx));
         cr_expect(m < 4 || lr == methods[m].lr, "%s: lr %g is not the preset's %g", methods[m].name,
                   methods[m].lr, lr);
         cr_assert_eq(lehr_scheduler_create(ctx, registry, methods[m].schedule, &budget, &scheduler),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reports and tables made from fake studies: self-contained, well-formed, every method in them, their
- * numbers those of summary.csv, honest about seeds, synthetic data and divergence. */
+ * Reports and tables made from fake studies: self-contained, well-formed, every method in them,
+ * their numbers those of summary.csv, honest about seeds, synthetic data and divergence. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 #include <math.h>
@@ -43,8 +43,8 @@ static void make_study(fake f, const char *preset, uint32_t seeds, const char *d
 /* Nothing may be fetched: no address, no source, no style or script from outside. */
 static void expect_self_contained(const char *html)
 {
-    static const char *const forbidden[] = {"src=", "href=", "url(", "@import", "<script", "<link",
-                                            "<iframe", "<img"};
+    static const char *const forbidden[] = {"src=",    "href=", "url(",    "@import",
+                                            "<script", "<link", "<iframe", "<img"};
     for (size_t i = 0; i < LH_COUNT(forbidden); i++)
         cr_expect_null(strcasestr(html, forbidden[i]), "%s", forbidden[i]);
     for (const char *at = html; (at = strstr(at, "://")) != NULL; at++)
@@ -81,7 +81,8 @@ Test(report, has_everything)
     }
     cr_expect(strstr(html, "Fake CPU 3000") && strstr(html, "122570 parameters"));
     cr_expect(strstr(html, "0123456789abcdef") && strstr(html, "--preset tutorial"));
-    cr_expect(strstr(html, "Validation accuracy</text>") && strstr(html, "Learning rate used</text>"));
+    cr_expect(strstr(html, "Validation accuracy</text>") && strstr(html, "Learning rate "
+                                                                         "used</text>"));
     cr_expect(strstr(html, ">adagrad, adadelta,</text>"), "equal learning rates share a line");
     cr_expect(strstr(html, "Why Adadelta hardly moves here"));
     cr_expect(strstr(html, "± "));
@@ -138,7 +139,8 @@ Test(report, says_what_cannot_be_told_apart)
     cr_assert_eq(lehr_study_table(ctx, dir, 1, &text), LEHR_OK);
     cr_expect(strstr(text, "Highest mean test accuracy: adam"), "%s", text);
     cr_expect(strstr(text, "Not distinguishable from it at 95 %: rmsprop."), "%s", text);
-    cr_expect(strstr(text, "pairs differ at 95 % (paired t test over common seeds, Holm's correction)"));
+    cr_expect(strstr(text, "pairs differ at 95 % (paired t test over common seeds, Holm's "
+                           "correction)"));
     cr_expect(strstr(text, "constant and time"), "the fake trainer gives them the same numbers");
     cr_expect_null(strstr(text, "adam and adadelta"));
     cr_expect(strstr(text, "never"), "adadelta misses the target");
@@ -217,7 +219,8 @@ Test(report, means_and_targets)
     cr_expect_eq(a.methods[7].lr.count, 10u * FAKE_STEPS_PER_EPOCH);
     cr_expect_eq(a.methods[7].reached, 3u);
     cr_expect_eq(a.methods[5].reached, 0u);
-    cr_expect_eq(a.methods[7].target_steps.mean, FAKE_STEPS_PER_EPOCH * a.methods[7].target_epochs.mean);
+    cr_expect_eq(a.methods[7].target_steps.mean,
+                 FAKE_STEPS_PER_EPOCH * a.methods[7].target_epochs.mean);
     cr_expect(a.target > 0.5 && a.target < 0.7);
     cr_expect(a.ranked && a.on_test);
     lh_analysis_free(&a);
@@ -245,21 +248,25 @@ static void write_run(const char *text)
 }
 
 static const char run_json[] =
-    "{\"format\": 1, \"settings\": {\"optimizer\": \"sgd\", \"schedule\": \"constant()\", \"lr\": 0.1, "
-    "\"epochs\": 10, \"batch\": 128, \"seed\": 3, \"weight_decay\": null}, "
-    "\"resolved\": {\"optimizer\": \"sgd(momentum=0.9)\", \"schedule\": \"constant()\"}, "
-    "\"model\": {\"name\": \"tutorial\", \"parameters\": 122570, \"text\": \"input 3x32x32\\n\"}, "
-    "\"data\": {\"name\": \"synthetic\", \"spec\": \"synthetic\", \"train_count\": 4500, "
-    "\"val_count\": 500, \"test_count\": 1000, \"sha256\": \"ab\"}, "
-    "\"device\": {\"name\": \"Fake CPU 3000\", \"platform\": \"Fake\"}, \"finished\": %s, "
-    "\"result\": {\"steps\": 500, \"test_accuracy\": 0.61234, \"test_loss\": 1.1, \"diverged\": %d}}";
+    "{\"format\": 1, \"settings\": {\"optimizer\": \"sgd\", \"schedule\": \"constant()\", \"lr\": "
+    "0.1, \"epochs\": 10, \"batch\": 128, \"seed\": 3, \"weight_decay\": null}, \"resolved\": "
+    "{\"optimizer\": \"sgd(momentum=0.9)\", \"schedule\": \"constant()\"}, \"model\": {\"name\": "
+    "\"tutorial\", \"parameters\": 122570, \"text\": \"input 3x32x32\\n\"}, \"data\": {\"name\": "
+    "\"synthetic\", \"spec\": \"synthetic\", \"train_count\": 4500, \"val_count\": 500, "
+    "\"test_count\": 1000, \"sha256\": \"ab\"}, \"device\": {\"name\": \"Fake CPU 3000\", "
+    "\"platform\": \"Fake\"}, \"finished\": %s, \"result\": {\"steps\": 500, \"test_accuracy\": "
+    "0.61234, \"test_loss\": 1.1, \"diverged\": %d}}";
 
 static void single_run(const char *finished, int diverged)
 {
     lh_str s = {0};
     fake f = {.ctx = ctx};
-    lehr_train_params train = {.optimizer = "sgd", .schedule = "constant()", .lr = 0.1, .epochs = 10,
-                               .seed = 3, .out = dir};
+    lehr_train_params train = {.optimizer = "sgd",
+                               .schedule = "constant()",
+                               .lr = 0.1,
+                               .epochs = 10,
+                               .seed = 3,
+                               .out = dir};
     lehr_train_result result;
     cr_assert_eq(fake_train(&f, &train, &result), LEHR_OK);
     lh_str_printf(&s, run_json, finished, diverged);
