@@ -14,6 +14,7 @@ enum { TASKS_WISH = 64, LEAST_SLOTS = 4, MOST_SLOTS = 32 };
 typedef struct plan {
     int width, vectors, rows; /* register tile */
     int band, images;         /* a unit: output rows of how many images */
+    bool stage_dy;            /* copy the block's channels of dy to local memory first */
 } plan;
 
 static size_t staged_floats(const lh_conv_problem *p, int band, int images)
@@ -49,6 +50,8 @@ static plan make_plan(const lh_conv_problem *p, const lh_traits *t)
     plan a = {.width = (int)t->vector_width, .band = 1, .images = 1};
     a.vectors = p->k <= a.width || (p->k % (2 * a.width) != 0 && p->k < 3 * a.width) ? 1 : 2;
     a.rows = tile_rows(p->s * p->c, a.width >= 16 ? MAX_ROWS : 6);
+    /* Positions far apart share few cache sets; partial blocks must be padded. */
+    a.stage_dy = p->k > 64 || p->k % (a.vectors * a.width) != 0;
     size_t limit = t->local_bytes < STAGED_WISH ? t->local_bytes : STAGED_WISH;
     int block = a.vectors * a.width;
     while (a.band < p->p && a.band * p->q < PIXELS_WISH &&
@@ -90,15 +93,15 @@ lehr_status lh_conv_filter_direct_cpu_prepare(lh_exec *e)
     e->number[BLOCK] = block;
     e->number[SLOTS] = (int64_t)slots;
     e->number[STAGED_FLOATS] = (int64_t)staged_floats(p, a.band, a.images) + 16;
-    e->number[BLOCK_FLOATS] = (int64_t)a.images * a.band * p->q * block;
+    e->number[BLOCK_FLOATS] = a.stage_dy ? (int64_t)a.images * a.band * p->q * block : 1;
     e->number[BIAS_AT] = (int64_t)(sums * (size_t)p->r * patch);
     e->workspace = ((size_t)e->number[BIAS_AT] + sums) * sizeof(float);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DR=%d -DS=%d -DP=%d -DQ=%d "
-             "-DSH=%d -DSW=%d -DPT=%d -DPL=%d -DBAND=%d -DIMAGES=%d -DBIAS=%d",
+             "-DSH=%d -DSW=%d -DPT=%d -DPL=%d -DBAND=%d -DIMAGES=%d -DBIAS=%d -DSTAGE_DY=%d",
              a.width, a.vectors, a.rows, p->c, p->h, p->w, p->k, p->r, p->s, p->p, p->q,
-             p->stride_h, p->stride_w, p->pad_top, p->pad_left, a.band, a.images, p->bias);
+             p->stride_h, p->stride_w, p->pad_top, p->pad_left, a.band, a.images, p->bias, a.stage_dy);
     lehr_status st =
         lh_exec_kernel(e, PARTIAL, "conv/filter_cpu.cl", "filter_partial", "%s", options);
     if (st != LEHR_OK) return st;

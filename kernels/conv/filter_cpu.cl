@@ -7,7 +7,7 @@
  * dw logical [K][C][R][S].
  * Launch: one work-item per work-group; filter_partial over (slot, block of channels), filter_reduce
  * over (block, c).  Slot t takes the units t, t + slots, …; a unit is BAND output rows of IMAGES images,
- * staged with their padding, and the block's channels of dy, in local memory.
+ * staged with their padding in local memory; so are the block's channels of dy with -DSTAGE_DY=1.
  * Register tile: ROWS patch elements x NV vectors of channels, summed over a unit's positions.
  * Summation order: positions of a unit, units of a slot, slots: it depends on shapes alone. */
 #include "common.cl"
@@ -19,9 +19,16 @@
 #define PITCH (COLS * C)
 #define STAGED_ROWS ((BAND - 1) * SH + R)
 
-/* Copies one block's channels of `pixels` positions, zeros beyond K, and adds them to sum[BLOCK]. */
-void stage_block(__local float *to, __global const float *dy, int pixels, int channels,
-                 __local float *sum)
+#if STAGE_DY
+#define DY_SPACE __local
+#define DY_STEP BLOCK
+#else
+#define DY_SPACE __global
+#define DY_STEP K
+#endif
+
+/* Copies one block's channels of `pixels` positions, zeros beyond K. */
+void stage_block(__local float *to, __global const float *dy, int pixels, int channels)
 {
     for (int i = 0; i < pixels; i++, dy += K, to += BLOCK) {
         if (channels >= BLOCK) {
@@ -30,10 +37,16 @@ void stage_block(__local float *to, __global const float *dy, int pixels, int ch
             copy_floats(to, dy, channels);
             clear_floats(to + channels, BLOCK - channels);
         }
-#if BIAS
-        for (int j = 0; j < BLOCK; j += VW)
-            LH_VSTORE(LH_VLOAD(0, sum + j) + LH_VLOAD(0, to + j), 0, sum + j);
-#endif
+    }
+}
+
+/* sum[BLOCK] += the block's channels of `pixels` positions. */
+void add_block(__local float *sum, DY_SPACE const float *dy, int pixels)
+{
+    for (int j = 0; j < BLOCK; j += VW) {
+        LH_V total = (LH_V)0.0f;
+        for (int i = 0; i < pixels; i++) total += LH_VLOAD(0, dy + i * DY_STEP + j);
+        LH_VSTORE(LH_VLOAD(0, sum + j) + total, 0, sum + j);
     }
 }
 
@@ -54,32 +67,40 @@ LH_TASK void filter_partial(__global const float *restrict x, __global const flo
     for (int unit = slot; unit < units; unit += slots) {
         int first = unit % bands * BAND, rows = min(BAND, P - first);
         int image = unit / bands * IMAGES, count = min(IMAGES, images - image);
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++)
             stage_rows(staged + i * STAGED_ROWS * PITCH, x + (size_t)(image + i) * H * W * C,
                        first * SH - PT, -PL, (rows - 1) * SH + R, COLS);
-            stage_block(block_dy + i * rows * Q * BLOCK,
-                        dy + ((size_t)(image + i) * P + first) * Q * K + block * BLOCK, rows * Q,
-                        channels, sum);
-        }
+        /* A unit's positions are neighbours in dy: rows of one image, or whole images. */
+        __global const float *unit_dy = dy + ((size_t)image * P + first) * Q * K + block * BLOCK;
+#if STAGE_DY
+        stage_block(block_dy, unit_dy, count * rows * Q, channels);
+        DY_SPACE const float *own_dy = block_dy;
+#else
+        DY_SPACE const float *own_dy = unit_dy;
+#endif
         for (int r = 0; r < R; r++)
             for (int j = 0; j < PATCH; j += ROWS) {
                 __global float *to = own + (r * PATCH + j) * BLOCK;
-                __local const float *d = block_dy;
+                DY_SPACE const float *d = own_dy;
                 TILE_DECLARE
 #define ROW_GET(i) ROW_LOAD(i, to + i * BLOCK)
 #define ROW_PUT(i) ROW_STORE(i, to + i * BLOCK)
 #define ROW_TAP(i) ROW_FMA(i, p[i])
                 EACH_ROW(ROW_GET)
-                for (int row = 0; row < count * rows; row++) {
-                    __local const float *p =
-                        staged + (row / rows * STAGED_ROWS + row % rows * SH + r) * PITCH + j;
-                    for (int q = 0; q < Q; q++, p += SW * C, d += BLOCK) {
-                        LOAD_UV(d)
-                        EACH_ROW(ROW_TAP)
+                for (int i = 0; i < count; i++)
+                    for (int row = 0; row < rows; row++) {
+                        __local const float *p =
+                            staged + (i * STAGED_ROWS + row * SH + r) * PITCH + j;
+                        for (int q = 0; q < Q; q++, p += SW * C, d += DY_STEP) {
+                            LOAD_UV(d)
+                            EACH_ROW(ROW_TAP)
+                        }
                     }
-                }
                 EACH_ROW(ROW_PUT)
             }
+#if BIAS
+        add_block(sum, own_dy, count * rows * Q);
+#endif
     }
 #if BIAS
     for (int j = 0; j < BLOCK; j++)

@@ -8,7 +8,8 @@
  * Local memory: v [36][TILES][C], the transformed windows; m [36][TILES][BLOCK], the products.  Their
  * 36 planes are 16 floats further apart than needed, so that they do not share cache sets.
  * Register tile: ROWS tiles x NV vectors of channels.  Summation order: c, then the transform.
- * Accuracy: error about 1e-6 of the largest output for C up to 256 (direct: a few 1e-7). */
+ * Accuracy: error 1.4e-6 (C = 64) to 2.8e-6 (C = 256) of the largest output, on uniform random data;
+ * the direct kernel's is 0.8e-6 to 1.9e-6. */
 #include "common.cl"
 #include "conv/tile.cl"
 #define V_SPACE __local

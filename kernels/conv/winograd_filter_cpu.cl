@@ -9,7 +9,8 @@
  * apart than needed, so that they do not share cache sets); sums [36][K/BLOCK][C][BLOCK].
  * C and K are multiples of VW.  One work-item per work-group, no local memory.
  * Register tile: ROWS input channels x NV vectors of output channels.  Summation order: tiles, then
- * the transform.  Accuracy: error about 1e-5 of the largest weight gradient (direct: 1e-6). */
+ * the transform.  Accuracy: error 0.8e-6 (8x8 images) to 2.4e-6 (32x32) of the largest weight gradient on
+ * uniform random data; the direct kernel's is 0.3e-6. */
 #include "common.cl"
 #include "conv/tile.cl"
 #define V_SPACE __global
