@@ -264,3 +264,19 @@ Test(loader, a_scalar_that_is_infinite)
     lh_updater_destroy(&u);
     rig_close(&r);
 }
+
+Test(loader, a_plugin_in_cplusplus)
+{
+    const char *path = LEHR_TEST_BUILD_DIR "/tests/plugin/lehr-cplusplus.so";
+    if (access(path, R_OK) != 0) cr_skip_test("no C++ compiler");
+    lehr_budget budget = {.base = 0.1, .steps_per_epoch = 10, .total_steps = 100};
+    lehr_scheduler *s = NULL;
+    double value = 0;
+    cr_assert_eq(load(path), LEHR_OK, "%s", lehr_context_message(ctx));
+    cr_assert_eq(lehr_scheduler_create(ctx, reg, "cplusplus(0.4)", &budget, &s), LEHR_OK);
+    cr_assert_eq(lehr_scheduler_value(s, 50, &value), LEHR_OK);
+    cr_expect(fabs(value - 0.08) <= 1e-15);
+    lehr_scheduler_destroy(&s);
+    cr_expect_eq(lehr_optimizer_resolve(ctx, reg, "signs", NULL, &value), LEHR_OK);
+    cr_expect_eq(value, 0);
+}

@@ -366,3 +366,38 @@ Test(schedules, plateau_options)
     equals(after(s, rising + 2, 2, +1), 0.025, "reduced");
     lehr_scheduler_destroy(&s);
 }
+
+/* ---- random text ---- */
+
+static uint32_t next_random(uint32_t *state) { return *state = *state * 1664525u + 1013904223u; }
+
+Test(schedules, random_text_is_answered)
+{
+    static const char *const pieces[] = {
+        "cosine", "warmup", "step", "multistep", "plateau", "tutorial:", "time", "(", ")", "(", ")", "*", "+",
+        ",", "=", "[", "]", "5ep", "10%", "500st", "0.5", "-1", "1e", "1e-3", "1e999", "every", "end", "gamma",
+        "val.loss", " ", "\t", ".", "%", "\x80", "milestones", "(5ep)", "(end=0)", "()", " * ", " + "};
+    uint32_t state = 2024;
+    unsigned accepted = 0;
+    for (int round = 0; round < 30000; round++) {
+        char text[256] = "";
+        unsigned count = 1 + (next_random(&state) >> 16) % 12;
+        for (unsigned i = 0; i < count; i++)
+            strcat(text, pieces[(next_random(&state) >> 16) % LH_COUNT(pieces)]);
+        lehr_scheduler *s = NULL;
+        lehr_status st = lehr_scheduler_create(ctx, reg, text, &budget, &s);
+        if (st != LEHR_OK) {
+            cr_assert(st == LEHR_E_USAGE || st == LEHR_E_PARAM, "'%s': %d", text, (int)st);
+            cr_assert(lehr_context_message(ctx)[0] && !s, "'%s'", text);
+            continue;
+        }
+        accepted++;
+        double value = -1, again = -2;
+        lehr_scheduler *copy = make(lehr_scheduler_text(s));
+        cr_assert_eq(lehr_scheduler_value(s, 777, &value), lehr_scheduler_value(copy, 777, &again));
+        cr_assert_eq(value, again, "'%s' and '%s'", text, lehr_scheduler_text(s));
+        lehr_scheduler_destroy(&s);
+        lehr_scheduler_destroy(&copy);
+    }
+    cr_expect(accepted > 100, "only %u texts were schedules", accepted);
+}
