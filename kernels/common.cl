@@ -4,6 +4,9 @@
  * Philox.  -DVW=4|8|16 selects the vector; LH_V is float4, float8 or float16.  VW=2 and 1 (plain
  * float) let one source serve channel counts that no wider vector divides. */
 #pragma OPENCL FP_CONTRACT OFF
+#ifdef __clang__ /* functions are inlined: how they would return vectors does not matter */
+#pragma clang diagnostic ignored "-Wpsabi"
+#endif
 
 #ifndef VW
 #define VW 8

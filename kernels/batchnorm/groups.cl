@@ -3,8 +3,8 @@
  * Batch normalisation over pixels [m][C], for devices with work-groups.  -DC, -DRELU=0|1.
  * Sums are taken per slot of "per" pixels, then over slots; both in a fixed order:
  *   statistics, backward_sums   group (tile, slot) of -DLC channels x -DLP lanes: lane l takes
- *                               pixels l, l + LP, …; then a halving tree in LC * LP floats of local
- *                               memory; reads are coalesced over channels
+ *                               pixels l, l + LP, ...; then a halving tree in LC * LP floats of
+ *                               local memory; reads are coalesced over channels
  *   merge, backward_merge       group (tile): lane l takes slots l, l + LP, …; the same tree
  *   coefficients                one work-item per channel
  *   apply, backward_apply       one work-item per element, work-groups of -DLOCAL
@@ -49,7 +49,8 @@ float through(float x, float dy, float scale, float shift)
 #endif
 }
 
-GROUP void batchnorm_statistics(__global const float *x, __global float *part, uint pixels, uint per)
+GROUP void batchnorm_statistics(__global const float *x, __global float *part, uint pixels,
+                                uint per)
 {
     __local float scratch[LC * LP];
     int c = min((int)get_global_id(0), C - 1);
@@ -70,9 +71,9 @@ GROUP void batchnorm_statistics(__global const float *x, __global float *part, u
 
 /* Whole-batch mean and variance from the slots'; running statistics; saved [4][C]. */
 GROUP void batchnorm_merge(__global const float *part, __global const float *gamma,
-                 __global const float *beta, __global float *running_mean,
-                 __global float *running_var, __global float *saved, uint pixels, uint per,
-                 float eps, float momentum)
+                           __global const float *beta, __global float *running_mean,
+                           __global float *running_var, __global float *saved, uint pixels,
+                           uint per, float eps, float momentum)
 {
     __local float scratch[LC * LP];
     int c = min((int)get_global_id(0), C - 1);
@@ -103,8 +104,8 @@ GROUP void batchnorm_merge(__global const float *part, __global const float *gam
 
 /* Scale and shift [2][C] from given statistics. */
 GROUP void batchnorm_coefficients(__global const float *gamma, __global const float *beta,
-                        __global const float *mean, __global const float *var,
-                        __global float *saved, float eps)
+                                  __global const float *mean, __global const float *var,
+                                  __global float *saved, float eps)
 {
     int c = (int)get_global_id(0);
     if (c >= C || get_local_id(1) != 0) return;
@@ -114,7 +115,7 @@ GROUP void batchnorm_coefficients(__global const float *gamma, __global const fl
 }
 
 EACH void batchnorm_apply(__global const float *x, __global const float *saved, __global float *y,
-                uint pixels)
+                          uint pixels)
 {
     size_t i = get_global_id(0);
     if (i >= (size_t)pixels * C) return;
@@ -123,7 +124,8 @@ EACH void batchnorm_apply(__global const float *x, __global const float *saved, 
 }
 
 GROUP void batchnorm_backward_sums(__global const float *x, __global const float *dy,
-                         __global const float *saved, __global float *work, uint pixels, uint per)
+                                   __global const float *saved, __global float *work, uint pixels,
+                                   uint per)
 {
     __local float scratch[LC * LP];
     int c = min((int)get_global_id(0), C - 1);
@@ -167,8 +169,8 @@ GROUP void batchnorm_backward_merge(__global float *work, __global const float *
 }
 
 EACH void batchnorm_backward_apply(__global const float *x, __global const float *dy,
-                         __global const float *saved, __global const float *terms,
-                         __global float *dx, uint pixels)
+                                   __global const float *saved, __global const float *terms,
+                                   __global float *dx, uint pixels)
 {
     size_t i = get_global_id(0);
     if (i >= (size_t)pixels * C) return;

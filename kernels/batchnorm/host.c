@@ -32,7 +32,7 @@ static size_t most(size_t a, size_t b) {
 
 /* Vectors summed at a time: their sums, and the channel's numbers, stay in registers. */
 static int block_size(int vectors) {
-    for (int block = 4; block > 1; block--)
+    for (int block = 8; block > 1; block--)
         if (vectors % block == 0) return block;
     return 1;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Batch normalisation over pixels [m][C], one work-item per task (CPU family).  -DC, -DRELU=0|1, -DVW
- * divides C, -DBLOCK vectors are summed at a time (BLOCK * VW divides C), -DAPPLY pixels of a task
- * of apply.  The kernels, their arguments and part [slots][2][C] are those of groups.cl:
+ * Batch normalisation over pixels [m][C], one work-item per task (CPU family).  -DC, -DRELU=0|1;
+ * -DVW divides C; -DBLOCK vectors are summed at a time (BLOCK * VW divides C); -DAPPLY pixels of a
+ * task of apply.  The kernels, their arguments and part [slots][2][C] are those of groups.cl:
  *   statistics, backward_sums            task = slot of "per" pixels, summed in order
  *   merge, coefficients, backward_merge  task = VW channels, slots summed in order
  *   apply, backward_apply                task = APPLY pixels
@@ -22,23 +22,26 @@
 #endif
 
 LH_TASK void batchnorm_statistics(__global const float *restrict x, __global float *restrict part,
-                        uint pixels, uint per)
+                                  uint pixels, uint per)
 {
     uint first = (uint)get_group_id(0) * per, count = min(per, pixels - first);
     x += (size_t)first * C;
     part += get_group_id(0) * (size_t)(2 * C);
     for (int c = 0; c < C; c += WIDE) {
         LH_V shift[BLOCK], s[BLOCK], q[BLOCK];
+#pragma unroll
         for (int b = 0; b < BLOCK; b++) {
             shift[b] = LH_VLOAD(b, x + c);
             s[b] = q[b] = ZERO;
         }
         for (uint i = 0; i < count; i++)
+#pragma unroll
             for (int b = 0; b < BLOCK; b++) {
                 LH_V d = LH_VLOAD(b, x + (size_t)i * C + c) - shift[b];
                 s[b] += d;
                 q[b] = fma(d, d, q[b]);
             }
+#pragma unroll
         for (int b = 0; b < BLOCK; b++) {
             LH_V mean = s[b] / (float)count, squares = q[b] - s[b] * mean;
             LH_VSTORE(shift[b] + mean, b, part + c);
@@ -48,9 +51,9 @@ LH_TASK void batchnorm_statistics(__global const float *restrict x, __global flo
 }
 
 LH_TASK void batchnorm_merge(__global const float *part, __global const float *gamma,
-                   __global const float *beta, __global float *running_mean,
-                   __global float *running_var, __global float *saved, uint pixels, uint per,
-                   float eps, float momentum)
+                             __global const float *beta, __global float *running_mean,
+                             __global float *running_var, __global float *saved, uint pixels,
+                             uint per, float eps, float momentum)
 {
     size_t t = get_group_id(0);
     uint slots = (pixels + per - 1) / per;
@@ -78,8 +81,8 @@ LH_TASK void batchnorm_merge(__global const float *part, __global const float *g
 }
 
 LH_TASK void batchnorm_coefficients(__global const float *gamma, __global const float *beta,
-                          __global const float *mean, __global const float *var,
-                          __global float *saved, float eps)
+                                    __global const float *mean, __global const float *var,
+                                    __global float *saved, float eps)
 {
     size_t t = get_group_id(0);
     LH_V scale = LH_VLOAD(t, gamma) / sqrt(LH_VLOAD(t, var) + eps);
@@ -88,7 +91,7 @@ LH_TASK void batchnorm_coefficients(__global const float *gamma, __global const 
 }
 
 LH_TASK void batchnorm_apply(__global const float *restrict x, __global const float *restrict saved,
-                   __global float *restrict y, uint pixels)
+                             __global float *restrict y, uint pixels)
 {
     size_t i = get_group_id(0) * (size_t)APPLY, end = min(i + APPLY, (size_t)pixels);
     for (; i < end; i++)
@@ -99,9 +102,10 @@ LH_TASK void batchnorm_apply(__global const float *restrict x, __global const fl
         }
 }
 
-LH_TASK void batchnorm_backward_sums(__global const float *restrict x, __global const float *restrict dy,
-                           __global const float *restrict saved, __global float *restrict work,
-                           uint pixels, uint per)
+LH_TASK void batchnorm_backward_sums(__global const float *restrict x,
+                                     __global const float *restrict dy,
+                                     __global const float *restrict saved,
+                                     __global float *restrict work, uint pixels, uint per)
 {
     size_t first = get_group_id(0) * (size_t)per * C;
     uint count = min(per, pixels - (uint)get_group_id(0) * per);
@@ -110,6 +114,7 @@ LH_TASK void batchnorm_backward_sums(__global const float *restrict x, __global 
     __global float *part = work + 3 * C + get_group_id(0) * (size_t)(2 * C);
     for (int c = 0; c < C; c += WIDE) {
         LH_V scale[BLOCK], shift[BLOCK], mean[BLOCK], s[BLOCK], q[BLOCK];
+#pragma unroll
         for (int b = 0; b < BLOCK; b++) {
             scale[b] = LH_VLOAD(b, saved + c);
             shift[b] = LH_VLOAD(b, saved + C + c);
@@ -117,12 +122,14 @@ LH_TASK void batchnorm_backward_sums(__global const float *restrict x, __global 
             s[b] = q[b] = ZERO;
         }
         for (uint i = 0; i < count; i++)
+#pragma unroll
             for (int b = 0; b < BLOCK; b++) {
                 LH_V v = LH_VLOAD(b, x + (size_t)i * C + c);
                 LH_V dz = THROUGH(v, LH_VLOAD(b, dy + (size_t)i * C + c), scale[b], shift[b]);
                 s[b] += dz;
                 q[b] = fma(dz, v - mean[b], q[b]);
             }
+#pragma unroll
         for (int b = 0; b < BLOCK; b++) {
             LH_VSTORE(s[b], b, part + c);
             LH_VSTORE(q[b], b, part + C + c);
@@ -152,8 +159,8 @@ LH_TASK void batchnorm_backward_merge(__global float *work, __global const float
 
 /* dx may be dy. */
 LH_TASK void batchnorm_backward_apply(__global const float *x, __global const float *dy,
-                            __global const float *saved, __global const float *terms,
-                            __global float *dx, uint pixels)
+                                      __global const float *saved, __global const float *terms,
+                                      __global float *dx, uint pixels)
 {
     size_t i = get_group_id(0) * (size_t)APPLY, end = min(i + APPLY, (size_t)pixels);
     for (; i < end; i++)

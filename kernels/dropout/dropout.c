@@ -45,8 +45,7 @@ static lehr_status prepare_elementwise(lh_exec *e) {
                             "dropout_elementwise", "%s", "");
 }
 
-static lehr_status prepare_tasks(lh_exec *e)
-{
+static lehr_status prepare_tasks(lh_exec *e) {
     return lh_stream_kernel(e, 0, LH_STREAM_TASKS, "dropout/dropout.cl", "dropout_tasks", "%s", "");
 }
 
@@ -63,7 +62,9 @@ static lehr_status run_elementwise(lh_exec *e, const lh_args *a) {
     return run(e, a, LH_STREAM_ELEMENTWISE);
 }
 
-static lehr_status run_tasks(lh_exec *e, const lh_args *a) { return run(e, a, LH_STREAM_TASKS); }
+static lehr_status run_tasks(lh_exec *e, const lh_args *a) {
+    return run(e, a, LH_STREAM_TASKS);
+}
 
 static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32}, {"y", LH_OUT, LH_F32}};
 static const lh_operand backward_operands[] = {{"dy", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32}};

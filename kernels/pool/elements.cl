@@ -8,7 +8,7 @@
 
 #define AT(i, j) (((i) * W + (j)) * C)
 
-/* Of the window at output (p, q); x points at the image's channel.  Its first maximum or last NaN. */
+/* The first maximum or last NaN of the window at (p, q); x points at the image's channel. */
 int find_maximum(__global const float *x, int p, int q)
 {
     int top = max(p * STRIDE_H - TOP, 0), bottom = min(p * STRIDE_H - TOP + R, H);

@@ -105,8 +105,7 @@ static lehr_status run_backward_elements(lh_exec *e, const lh_args *a) {
 
 enum { ROWS }; /* number[]: output rows of a task; 0: a task is an image */
 
-static lehr_status prepare_tasks(lh_exec *e, const char *kernel, int rows)
-{
+static lehr_status prepare_tasks(lh_exec *e, const char *kernel, int rows) {
     const lh_pool_problem *p = lh_exec_problem(e);
     char shape[256];
     shape_options(p, shape, sizeof shape);
@@ -116,27 +115,23 @@ static lehr_status prepare_tasks(lh_exec *e, const char *kernel, int rows)
 }
 
 /* Output rows whose input is about one chunk. */
-static int rows_of_task(const lh_pool_problem *p)
-{
+static int rows_of_task(const lh_pool_problem *p) {
     size_t row = (size_t)p->stride_h * p->w * p->c;
     return row < LH_STREAM_CHUNK ? (int)(LH_STREAM_CHUNK / row) : 1;
 }
 
-static lehr_status prepare_forward_tasks(lh_exec *e)
-{
+static lehr_status prepare_forward_tasks(lh_exec *e) {
     return prepare_tasks(e, "pool_forward", rows_of_task(lh_exec_problem(e)));
 }
 
-static lehr_status prepare_backward_tasks(lh_exec *e)
-{
+static lehr_status prepare_backward_tasks(lh_exec *e) {
     const lh_pool_problem *p = lh_exec_problem(e);
     if (p->stride_h < p->r || p->stride_w < p->s)
         return prepare_tasks(e, "pool_backward_images", 0);
     return prepare_tasks(e, "pool_backward_cells", rows_of_task(p));
 }
 
-static lehr_status run_forward_tasks(lh_exec *e, const lh_args *a)
-{
+static lehr_status run_forward_tasks(lh_exec *e, const lh_args *a) {
     const lh_pool_problem *p = lh_exec_problem(e);
     size_t rows = (size_t)a->n * p->p;
     lehr_status st = lh_kernel_args(e->dev, e->kernels[0], "mmu", a->buf[LH_POOLF_X],
@@ -145,13 +140,12 @@ static lehr_status run_forward_tasks(lh_exec *e, const lh_args *a)
     return lh_launch_tasks(e->dev, e->kernels[0], lh_div_up(rows, (size_t)e->number[ROWS]), 1);
 }
 
-static lehr_status run_backward_tasks(lh_exec *e, const lh_args *a)
-{
+static lehr_status run_backward_tasks(lh_exec *e, const lh_args *a) {
     const lh_pool_problem *p = lh_exec_problem(e);
     size_t rows = (size_t)a->n * p->p;
-    lehr_status st = lh_kernel_args(e->dev, e->kernels[0], e->number[ROWS] ? "mmmu" : "mmm",
-                                    a->buf[LH_POOLB_X], a->buf[LH_POOLB_DY], a->buf[LH_POOLB_DX],
-                                    (unsigned)rows);
+    lehr_status st =
+        lh_kernel_args(e->dev, e->kernels[0], e->number[ROWS] ? "mmmu" : "mmm", a->buf[LH_POOLB_X],
+                       a->buf[LH_POOLB_DY], a->buf[LH_POOLB_DX], (unsigned)rows);
     if (st != LEHR_OK) return st;
     size_t tasks = e->number[ROWS] ? lh_div_up(rows, (size_t)e->number[ROWS]) : (size_t)a->n;
     return lh_launch_tasks(e->dev, e->kernels[0], tasks, 1);

@@ -10,86 +10,139 @@
 #include "common.cl"
 
 #define ZERO ((LH_V)(0.0f))
-#define AT(i, j) (((i) * W + (j)) * C)
-
-#if TOP || LEFT || BOTTOM || RIGHT
-#define WINDOW(p, q)                                                                               \
-    const int top = max((p) * STRIDE_H - TOP, 0), bottom = min((p) * STRIDE_H - TOP + R, H);       \
-    const int left = max((q) * STRIDE_W - LEFT, 0), right = min((q) * STRIDE_W - LEFT + S, W)
+#define PADDED (TOP || LEFT || BOTTOM || RIGHT)
+/* Cells of exactly one stride, all of them. */
+#define EXACT (!PADDED && P * STRIDE_H == H && Q * STRIDE_W == W)
+/* Small whole windows are unrolled: their loops cost more than their arithmetic. */
+#if !PADDED && R * S <= 16
+#define UNROLL _Pragma("unroll")
 #else
-#define WINDOW(p, q)                                                                               \
-    const int top = (p) * STRIDE_H, bottom = top + R, left = (q) * STRIDE_W, right = left + S
+#define UNROLL
 #endif
 
-/* Walks a window in row order: m its maximum (or NaN), best where (AT) it was first seen. */
-#define FIND_MAXIMUM(x, m, best)                                                                   \
-    LH_V m = LH_VLOAD(0, (x) + AT(top, left));                                                     \
-    LH_VI best = (LH_VI)(AT(top, left));                                                           \
-    for (int i = top; i < bottom; i++)                                                             \
-        for (int j = left; j < right; j++) {                                                       \
-            LH_V v = LH_VLOAD(0, (x) + AT(i, j));                                                  \
-            LH_VI better = v > m || v != v;                                                        \
-            m = select(m, v, better);                                                              \
-            best = select(best, (LH_VI)(AT(i, j)), better);                                        \
+typedef struct window {
+    int top, left; /* of its origin in the image; negative in the padding */
+} window;
+
+/* Rows R0 <= r < R1 and columns S0 <= s < S1 of window v lie in the image. */
+#if PADDED
+#define R0(v) max(-(v).top, 0)
+#define R1(v) min(H - (v).top, R)
+#define S0(v) max(-(v).left, 0)
+#define S1(v) min(W - (v).left, S)
+#else
+#define R0(v) 0
+#define R1(v) R
+#define S0(v) 0
+#define S1(v) S
+#endif
+
+window window_at(int p, int q)
+{
+    window v = {p * STRIDE_H - TOP, q * STRIDE_W - LEFT};
+    return v;
+}
+
+LH_V load(__global const float *x, window v, int r, int s)
+{
+    return LH_VLOAD(0, x + ((v.top + r) * W + v.left + s) * C);
+}
+
+/* best = r * S + s of the first maximum in row order, or of the last NaN; returns its value. */
+LH_V find_maximum(__global const float *x, window v, LH_VI *best)
+{
+    LH_V m = load(x, v, R0(v), S0(v));
+    LH_VI where = (LH_VI)(R0(v) * S + S0(v));
+    UNROLL for (int r = R0(v); r < R1(v); r++) {
+        UNROLL for (int s = S0(v); s < S1(v); s++) {
+            LH_V value = load(x, v, r, s);
+            LH_VI better = (value > m) | (value != value);
+            m = select(m, value, better);
+            where = select(where, (LH_VI)(r * S + s), better);
         }
+    }
+    *best = where;
+    return m;
+}
+
+LH_V window_sum(__global const float *x, window v)
+{
+    LH_V sum = ZERO;
+    UNROLL for (int r = R0(v); r < R1(v); r++) {
+        UNROLL for (int s = S0(v); s < S1(v); s++) sum += load(x, v, r, s);
+    }
+    return sum;
+}
 
 LH_TASK void pool_forward(__global const float *restrict x, __global float *restrict y, uint rows)
 {
     uint row = (uint)get_group_id(0) * ROWS, end = min(row + ROWS, rows);
     for (; row < end; row++) {
-        int p = (int)(row % P);
         __global const float *image = x + (size_t)(row / P) * (H * W * C);
         for (int q = 0; q < Q; q++) {
-            WINDOW(p, q);
+            window v = window_at((int)(row % P), q);
+            __global float *to = y + ((size_t)row * Q + q) * C;
             for (int c = 0; c < C; c += VW) {
 #if MAX
-                LH_V m = LH_VLOAD(0, image + AT(top, left) + c);
-                for (int i = top; i < bottom; i++)
-                    for (int j = left; j < right; j++) {
-                        LH_V v = LH_VLOAD(0, image + AT(i, j) + c);
-                        m = select(m, v, v > m || v != v);
-                    }
+                LH_VI unused;
+                LH_VSTORE(find_maximum(image + c, v, &unused), 0, to + c);
 #else
-                LH_V m = ZERO;
-                for (int i = top; i < bottom; i++)
-                    for (int j = left; j < right; j++) m += LH_VLOAD(0, image + AT(i, j) + c);
-                m /= (float)(R * S);
+                LH_VSTORE(window_sum(image + c, v) / (float)(R * S), 0, to + c);
 #endif
-                LH_VSTORE(m, 0, y + ((size_t)row * Q + q) * C + c);
             }
         }
     }
 }
 
-LH_TASK void pool_backward_cells(__global const float *restrict x, __global const float *restrict dy,
-                                 __global float *restrict dx, uint rows)
+/* What of d reaches row r, column s counted from the window's origin. */
+#if MAX
+#define SHARE(r, s) select(ZERO, d, best == (LH_VI)((r) * S + (s)))
+#else
+#define SHARE(r, s) d
+#endif
+#define INSIDE(v, r, s) ((r) >= R0(v) && (r) < R1(v) && (s) >= S0(v) && (s) < S1(v))
+
+/* Writes one cell's VW channels; dx points at the image's channels. */
+void put_cell(__global float *dx, window v, int p, int q, LH_V d, LH_VI best)
+{
+#if EXACT
+    UNROLL for (int r = 0; r < STRIDE_H; r++) {
+        UNROLL for (int s = 0; s < STRIDE_W; s++) {
+            LH_V share = r < R && s < S ? SHARE(r, s) : ZERO;
+            LH_VSTORE(share, 0, dx + ((v.top + r) * W + v.left + s) * C);
+        }
+    }
+#else
+    int r0 = p == 0 ? -v.top : 0, r1 = p == P - 1 ? H - v.top : STRIDE_H;
+    int s0 = q == 0 ? -v.left : 0, s1 = q == Q - 1 ? W - v.left : STRIDE_W;
+    for (int r = r0; r < r1; r++)
+        for (int s = s0; s < s1; s++) {
+            LH_V share = INSIDE(v, r, s) ? SHARE(r, s) : ZERO;
+            LH_VSTORE(share, 0, dx + ((v.top + r) * W + v.left + s) * C);
+        }
+#endif
+}
+
+LH_TASK void pool_backward_cells(__global const float *restrict x,
+                                 __global const float *restrict dy, __global float *restrict dx,
+                                 uint rows)
 {
     uint row = (uint)get_group_id(0) * ROWS, end = min(row + ROWS, rows);
     for (; row < end; row++) {
-        int p = (int)(row % P);
         size_t image = (size_t)(row / P) * (H * W * C);
-        int cell_top = p == 0 ? 0 : p * STRIDE_H - TOP;
-        int cell_bottom = p == P - 1 ? H : (p + 1) * STRIDE_H - TOP;
+        int p = (int)(row % P);
         for (int q = 0; q < Q; q++) {
-            WINDOW(p, q);
-            int cell_left = q == 0 ? 0 : q * STRIDE_W - LEFT;
-            int cell_right = q == Q - 1 ? W : (q + 1) * STRIDE_W - LEFT;
+            window v = window_at(p, q);
+            __global const float *from = dy + ((size_t)row * Q + q) * C;
             for (int c = 0; c < C; c += VW) {
-                LH_V d = LH_VLOAD(0, dy + ((size_t)row * Q + q) * C + c);
-                __global float *to = dx + image + c;
+                LH_V d = LH_VLOAD(0, from + c);
+                LH_VI best = (LH_VI)(0);
 #if MAX
-                FIND_MAXIMUM(x + image + c, m, best)
-                for (int i = cell_top; i < cell_bottom; i++)
-                    for (int j = cell_left; j < cell_right; j++)
-                        LH_VSTORE(select(ZERO, d, best == (LH_VI)(AT(i, j))), 0, to + AT(i, j));
+                find_maximum(x + image + c, v, &best);
 #else
                 d /= (float)(R * S);
-                for (int i = cell_top; i < cell_bottom; i++)
-                    for (int j = cell_left; j < cell_right; j++) {
-                        bool inside = i >= top && i < bottom && j >= left && j < right;
-                        LH_VSTORE(inside ? d : ZERO, 0, to + AT(i, j));
-                    }
 #endif
+                put_cell(dx + image + c, v, p, q, d, best);
             }
         }
     }
@@ -101,22 +154,22 @@ LH_TASK void pool_backward_images(__global const float *restrict x,
     size_t image = get_group_id(0) * (size_t)(H * W * C);
     dy += get_group_id(0) * (size_t)(P * Q * C);
     for (int i = 0; i < H * W * C; i += VW) LH_VSTORE(ZERO, 0, dx + image + i);
-    for (int p = 0; p < P; p++)
-        for (int q = 0; q < Q; q++) {
-            WINDOW(p, q);
-            for (int c = 0; c < C; c += VW) {
-                LH_V d = LH_VLOAD(0, dy + (p * Q + q) * C + c);
-                __global float *to = dx + image + c;
+    for (int o = 0; o < P * Q; o++) {
+        window v = window_at(o / Q, o % Q);
+        for (int c = 0; c < C; c += VW) {
+            LH_V d = LH_VLOAD(0, dy + o * C + c);
 #if MAX
-                FIND_MAXIMUM(x + image + c, m, best)
-#define SHARE(i, j) select(ZERO, d, best == (LH_VI)(AT(i, j)))
+            LH_VI best;
+            find_maximum(x + image + c, v, &best);
 #else
-                d /= (float)(R * S);
-#define SHARE(i, j) d
+            d /= (float)(R * S);
 #endif
-                for (int i = top; i < bottom; i++)
-                    for (int j = left; j < right; j++)
-                        LH_VSTORE(LH_VLOAD(0, to + AT(i, j)) + SHARE(i, j), 0, to + AT(i, j));
+            UNROLL for (int r = R0(v); r < R1(v); r++) {
+                UNROLL for (int s = S0(v); s < S1(v); s++) {
+                    __global float *to = dx + image + c + ((v.top + r) * W + v.left + s) * C;
+                    LH_VSTORE(LH_VLOAD(0, to) + SHARE(r, s), 0, to);
+                }
             }
         }
+    }
 }
