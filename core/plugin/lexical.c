@@ -70,7 +70,7 @@ static size_t comment(scan *s, const char *text)
 /* Other spellings of # and of brackets, and of lines: a compiler would see what this check does not. */
 static lehr_status check_spelling(const scan *s, const char *code)
 {
-    static const char *const spellings[] = {"\\", "<%", "%>", "<:", ":>", "%:", "?" "?"};
+    static const char *const spellings[] = {"\\", "<%", "%>", "<:", ":>", "%:", ("?" "?")};
     for (size_t i = 0; i < LH_COUNT(spellings); i++)
         if (strstr(code, spellings[i]))
             return refuse(s, "is not allowed in a rule", spellings[i], strlen(spellings[i]));

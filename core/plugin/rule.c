@@ -210,8 +210,8 @@ static void add_rule(const lh_rule *rule, lh_str *out)
     lh_str_add(out, ")\n{\n    real w = *lh_weight;\n");
     add_constants(rule, out);
     add_slots(rule, "    real ", " = *lh_", ";\n", out);
-    lh_str_printf(out, "    do {\n#line 1 \"optimizer %s, pass 1\"\n%s\n#line 1 \"update\"\n    } while (0);\n",
-                  rule->d->name, pass->code);
+    lh_str_printf(out, "    do {\n#line 1 \"optimizer %s, pass 1\"\n%s\n", rule->d->name, pass->code);
+    lh_str_add(out, "#line 1 \"update\"\n    } while (0);\n");
     add_slots(rule, "    *lh_", " = ", ";\n", out);
     lh_str_add(out, "    *lh_weight = w;\n}\n\n");
 }

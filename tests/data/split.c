@@ -37,8 +37,9 @@ Test(split, last_part_validates_and_limits_take_the_first)
                      LEHR_OK);
         cr_expect_eq(s.train_count, rows[i].train, "row %zu", i);
         cr_expect_eq(s.val_count, rows[i].val, "row %zu", i);
-        for (uint64_t k = 0; k < s.train_count; k++) cr_assert_eq(s.train[k], k);
-        for (uint64_t k = 0; k < s.val_count; k++) cr_assert_eq(s.val[k], rows[i].val_first + k);
+        for (uint64_t k = 0; k < s.train_count; k++) cr_assert_eq((uint64_t)s.train[k], k);
+        for (uint64_t k = 0; k < s.val_count; k++)
+            cr_assert_eq((uint64_t)s.val[k], rows[i].val_first + k);
         lh_split_free(&s);
         cr_expect_null(s.train);
     }

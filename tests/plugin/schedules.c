@@ -376,7 +376,8 @@ Test(schedules, random_text_is_answered)
     static const char *const pieces[] = {
         "cosine", "warmup", "step", "multistep", "plateau", "tutorial:", "time", "(", ")", "(", ")", "*", "+",
         ",", "=", "[", "]", "5ep", "10%", "500st", "0.5", "-1", "1e", "1e-3", "1e999", "every", "end", "gamma",
-        "val.loss", " ", "\t", ".", "%", "\x80", "milestones", "(5ep)", "(end=0)", "()", " * ", " + "};
+        "val.loss", " ", "\t", ".", "%", "\x80", "milestones", "(5ep)", "(end=0)", "()",
+        " * ", " + "};
     uint32_t state = 2024;
     unsigned accepted = 0;
     for (int round = 0; round < 30000; round++) {
