@@ -89,7 +89,7 @@ static void print_entry(const char *name, const char *doc, const lehr_span *para
     }
 }
 
-int verb_schedule_list(const settings *set)
+int verb_schedule_list(settings *set)
 {
     session s;
     const lehr_schedule *e = NULL;
@@ -100,7 +100,7 @@ int verb_schedule_list(const settings *set)
     return session_end(&s, st);
 }
 
-int verb_optimizer_list(const settings *set)
+int verb_optimizer_list(settings *set)
 {
     session s;
     char lr[NUMBER_SIZE];
@@ -164,7 +164,7 @@ static void plugin_text(const session *s, const lehr_plugin_info *p, uint32_t sc
     printf("\n    file       %s\n    sha256     %s\n", p->path, p->sha256);
 }
 
-int verb_plugin_list(const settings *set)
+int verb_plugin_list(settings *set)
 {
     session s;
     uint32_t schedule = 0, optimizer = 0;

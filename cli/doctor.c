@@ -226,7 +226,8 @@ static void check_data(void)
     else if (home && *home)
         snprintf(places[count++], PATH_SIZE, "%s/.local/share/lehr", home);
     for (unsigned i = 0; i < count; i++) {
-        static const char *const below[] = {"", "/cifar10", "/cifar-10-batches-bin"};
+        static const char *const below[] = {"", "/cifar10", "/cifar-10-batches-bin",
+                                            "/cifar10/cifar-10-batches-bin"};
         for (size_t b = 0; b < sizeof below / sizeof *below; b++) {
             snprintf(file, sizeof file, "%s%s/data_batch_1.bin", places[i], below[b]);
             if (access(file, R_OK) != 0) continue;
@@ -239,7 +240,7 @@ static void check_data(void)
                   "--data synthetic", count ? places[count - 1] : "the user's data directory");
 }
 
-int verb_doctor(const settings *set)
+int verb_doctor(settings *set)
 {
     session s;
     lehr_status st = session_start(&s, set);

@@ -52,7 +52,7 @@ static void device_table(const lehr_device_info *rows, uint32_t count)
                (unsigned long long)rows[i].max_work_group, bytes_text(rows[i].local_bytes, local));
 }
 
-int verb_devices(const settings *set)
+int verb_devices(settings *set)
 {
     session s;
     uint32_t count = 0;
@@ -118,7 +118,7 @@ static lehr_status list_models(session *s, bool json)
     return st;
 }
 
-int verb_models(const settings *set)
+int verb_models(settings *set)
 {
     session s;
     const char *dump = option_text(set, OPT_DUMP);

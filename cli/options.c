@@ -179,20 +179,10 @@ static bool set_number(settings *set, option_value *value, const option_row *row
 
 static bool is_duration(const char *text)
 {
-    static const char *const units[] = {"ep", "st", "%", "samples"};
-    double amount = 0;
-    char digits[32];
-    size_t length = strspn(text, "0123456789.eE+-");
+    size_t digits = strspn(text, "0123456789");
     if (strcmp(text, "none") == 0) return true;
-    /* "1ep": the e belongs to the unit. */
-    if (length && text[length] == 'p' && text[length - 1] == 'e') length--;
-    if (length >= sizeof digits) return false;
-    memcpy(digits, text, length);
-    digits[length] = '\0';
-    if (!parse_real(digits, &amount) || !(amount > 0)) return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(text + length, units[i]) == 0) return true;
-    return false;
+    if (digits == 0 || strspn(text, "0") == digits) return false;
+    return strcmp(text + digits, "ep") == 0 || strcmp(text + digits, "st") == 0;
 }
 
 static bool set_checked(settings *set, option_value *value, const option_row *row, const char *text,
@@ -333,7 +323,7 @@ static bool check_args(const settings *set)
 bool settings_parse(settings *set, const verb_row *verb, int argc, char **argv)
 {
     bool options_end = false;
-    *set = (settings){.verb = verb};
+    *set = (settings){.verb = verb, .words = argv, .word_count = argc};
     if (!set_defaults(set)) return false;
     for (int at = 0; at < argc;) {
         const char *word = argv[at];
@@ -359,6 +349,35 @@ void settings_free(settings *set)
     free(set->owned);
     free(set->args);
     *set = (settings){.verb = set->verb};
+}
+
+/* A word, in quotes when a shell would change it. */
+static void write_word(FILE *out, const char *word)
+{
+    bool plain = *word && !strpbrk(word, " \t\n'\"\\$`*?[](){}<>|&;#~!");
+    if (plain) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (const char *c = word; *c; c++) fputs(*c == '\'' ? "'\\''" : (char[]){*c, '\0'}, out);
+    fputc('\'', out);
+}
+
+char *settings_command(const settings *set)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out) return NULL;
+    fprintf(out, "lehr %s", set->verb->name);
+    for (int i = 0; i < set->word_count; i++) {
+        fputc(' ', out);
+        write_word(out, set->words[i]);
+    }
+    if (fclose(out) == 0) return text;
+    free(text);
+    return NULL;
 }
 
 bool option_given(const settings *set, option_id id)

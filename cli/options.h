@@ -25,6 +25,7 @@ typedef enum verb_id {
     VERB_OPTIMIZER_LIST,
     VERB_PLUGIN_LIST,
     VERB_MODELS,
+    VERB_REPORT,
     VERB_DEVICES,
     VERB_DOCTOR
 } verb_id;
@@ -52,6 +53,7 @@ typedef enum option_id {
     OPT_LOSS,
     OPT_PRESET,
     OPT_METHOD,
+    OPT_TARGET,
     OPT_EPOCHS,
     OPT_MAX_STEPS,
     OPT_BATCH,
@@ -124,7 +126,7 @@ typedef struct verb_row {
     const char *summary;  /* one line, no full stop */
     const char *text;     /* paragraphs for --help and the manual */
     const char *examples; /* one command a line, without the program's name */
-    int (*run)(const settings *set);
+    int (*run)(settings *set);
 } verb_row;
 
 typedef struct exit_row {
@@ -161,6 +163,8 @@ struct settings {
     option_value values[OPT_COUNT];
     const char **args;
     size_t arg_count;
+    char **words; /* the command line after the verb */
+    int word_count;
     char **owned; /* text that came from a configuration file */
     size_t owned_count;
 };
@@ -178,6 +182,9 @@ bool settings_own(settings *set, char *text);
 const verb_row *verb_find(int argc, char **argv, int *used);
 bool option_applies(const option_row *row, const verb_row *verb);
 const option_row *option_find(const verb_row *verb, const char *name, size_t length);
+
+/* The command line as it could be typed again.  Owner: the caller; NULL when out of memory. */
+char *settings_command(const settings *set);
 
 /* ---- values ---- */
 bool option_given(const settings *set, option_id id);

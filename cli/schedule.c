@@ -39,7 +39,7 @@ static void print_row(bool csv, uint64_t step, double epoch, double lr)
         printf("%10llu  %10.4f  %s\n", (unsigned long long)step, epoch, number_text(lr, lr_text));
 }
 
-int verb_schedule_show(const settings *set)
+int verb_schedule_show(settings *set)
 {
     session s;
     lehr_budget budget;
@@ -135,7 +135,7 @@ static lehr_status draw(session *s, const curve *c, const char *title, bool *wri
     return st;
 }
 
-int verb_schedule_plot(const settings *set)
+int verb_schedule_plot(settings *set)
 {
     session s;
     lehr_budget budget;

@@ -34,8 +34,10 @@ const option_row option_table[] = {
     {OPT_VAL_FRACTION, "val-fraction", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MAX, RUNS,
      "0.1", 0, 1, NULL, G_DATA,
      "part of the training images kept for validation; the test images are read once, at the end"},
-    {OPT_AUGMENT, "augment", 0, "NAME", TYPE_TEXT, OPTION_OF_A_RUN, RUNS, "none", TEXT_LIMIT, NULL,
-     G_DATA, "none, or standard: random crop after padding by 4, and horizontal flip"},
+    {OPT_AUGMENT, "augment", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, RUNS, "none", TEXT_LIMIT,
+     "none|standard|cutout", G_DATA,
+     "none; standard: random crop after padding by 4, and horizontal flip; cutout: a square is blanked "
+     "as well"},
     {OPT_NORMALIZE, "normalize", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, RUNS | V(EVAL), NULL,
      TEXT_LIMIT, "dataset|unit", G_DATA,
      "dataset: (x/255 - mean)/sd per channel, the default; unit: x/255"},
@@ -84,6 +86,9 @@ const option_row option_table[] = {
      NULL, G_METHOD,
      "one method: 'NAME: optimizer=SPEC; schedule=SPEC; lr=X', each part but the name optional; "
      "repeat it for each method"},
+    {OPT_TARGET, "target", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, V(COMPARE), NULL, 0, 1, NULL, G_METHOD,
+     "validation accuracy (0 to 1) for the time to the target; without it nine tenths of the best "
+     "method's mean"},
 
     {OPT_EPOCHS, "epochs", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS | SCHEDULES, "10", 1, 1000000,
      NULL, G_BUDGET, "epochs; this is also the budget of the schedule"},
@@ -97,10 +102,10 @@ const option_row option_table[] = {
      G_BUDGET, "batches whose gradients are averaged into one update"},
     {OPT_EARLY_STOP, "early-stop", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 1000000, NULL,
      G_BUDGET, "stop after N epochs without a better validation loss"},
-    {OPT_SEED, "seed", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS | SCHEDULES, "1", 0, 0, NULL,
+    {OPT_SEED, "seed", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS | SCHEDULES, "1", 0, 9e18, NULL,
      G_BUDGET, "seed of weights, order and augmentation; the first seed of a comparison"},
-    {OPT_SEEDS, "seeds", 0, "N", TYPE_UINT, 0, V(COMPARE), "1", 1, 1000, NULL, G_BUDGET,
-     "runs per method, with consecutive seeds; 5 or more allow a statement about differences"},
+    {OPT_SEEDS, "seeds", 0, "N", TYPE_UINT, 0, V(COMPARE), "5", 1, 1000, NULL, G_BUDGET,
+     "runs per method, with consecutive seeds; few seeds tell few differences"},
     {OPT_STEPS, "steps", 0, "N", TYPE_UINT, 0, V(TIME), "30", 1, 100000, NULL, G_BUDGET,
      "timed steps, after warm-up; the median is reported"},
 
@@ -148,6 +153,31 @@ const option_row option_table[] = {
 };
 
 const verb_row verb_table[] = {
+    {VERB_TRAIN, "train", NULL, 0, 0, "train a model",
+     "Trains one model with one optimizer and one schedule, and writes a run directory: run.json "
+     "(settings, device, versions), history.jsonl and history.csv, checkpoints.\n"
+     "SIGINT or SIGTERM finish the step, write a checkpoint and end with 130 or 143; a second one "
+     "ends at once.  SIGUSR1 writes a checkpoint and goes on.  --resume continues.",
+     "train --data synthetic --epochs 3\n"
+     "train --data cifar10:DIR --model vgg6 --optimizer 'sgd(momentum=0.9, nesterov=1)' "
+     "--schedule 'warmup(1ep) * cosine(end=0)' --lr 0.1 --weight-decay 5e-4 --augment standard\n"
+     "train --resume runs/vgg6-1",
+     verb_train},
+    {VERB_COMPARE, "compare", NULL, 0, 0, "compare methods over seeds",
+     "Trains one model with each method and seed: the same initial weights and data order per seed, "
+     "the same budget.  Writes summary.csv, a self-contained report.html and a run directory each.",
+     "compare --data synthetic --preset tutorial --epochs 5 --seeds 3\n"
+     "compare --data cifar10:DIR --method 'plain: optimizer=sgd; lr=0.1' --method 'cosine: "
+     "optimizer=sgd; schedule=cosine(end=0); lr=0.1'",
+     verb_compare},
+    {VERB_EVAL, "eval", NULL, 0, 0, "evaluate trained weights",
+     "Prints loss and accuracy of a weights file or of the newest checkpoint of a run.",
+     "eval --data cifar10:DIR --weights runs/vgg6-1\n"
+     "eval --data cifar10:DIR --model vgg6 --weights vgg6.safetensors --json",
+     verb_eval},
+    {VERB_TIME, "time", NULL, 0, 0, "time the training step of a model, layer by layer",
+     "Times forward, backward and update on random data.  step_ms is the median of many steps.",
+     "time --model vgg6 --batch 128\ntime --model vgg6 --json", verb_time},
     {VERB_SCHEDULE_LIST, "schedule list", NULL, 0, 0, "list the schedules with their parameters",
      "Durations have a unit: 10ep, 500st (updates), 30% (of the budget).", "schedule list",
      verb_schedule_list},
@@ -172,6 +202,10 @@ const verb_row verb_table[] = {
      "Parameters are the trained numbers; FLOPs are of one image's forward pass, a multiply-add "
      "counted as two.",
      "models\nmodels --dump vgg6 > mine.model", verb_models},
+    {VERB_REPORT, "report", "DIR", 1, 1, "write the report of a run or a comparison again",
+     "Reads the files of a run directory or of a comparison's directory and writes DIR/report.html, one "
+     "self-contained file.  Needs no device.",
+     "report runs/vgg6-1", verb_report},
     {VERB_DEVICES, "devices", NULL, 0, 0, "list the OpenCL devices",
      "The index is what --device takes.  family is the kind of kernels that will be used.",
      "devices\ndevices --json", verb_devices},

@@ -6,17 +6,18 @@
 
 struct settings;
 
-int verb_train(const struct settings *set);
-int verb_compare(const struct settings *set);
-int verb_eval(const struct settings *set);
-int verb_time(const struct settings *set);
-int verb_schedule_list(const struct settings *set);
-int verb_schedule_show(const struct settings *set);
-int verb_schedule_plot(const struct settings *set);
-int verb_optimizer_list(const struct settings *set);
-int verb_plugin_list(const struct settings *set);
-int verb_models(const struct settings *set);
-int verb_devices(const struct settings *set);
-int verb_doctor(const struct settings *set);
+int verb_train(struct settings *set);
+int verb_compare(struct settings *set);
+int verb_eval(struct settings *set);
+int verb_time(struct settings *set);
+int verb_schedule_list(struct settings *set);
+int verb_schedule_show(struct settings *set);
+int verb_schedule_plot(struct settings *set);
+int verb_optimizer_list(struct settings *set);
+int verb_plugin_list(struct settings *set);
+int verb_models(struct settings *set);
+int verb_report(struct settings *set);
+int verb_devices(struct settings *set);
+int verb_doctor(struct settings *set);
 
 #endif

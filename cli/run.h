@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What train and compare share: training parameters from the options, default run directories, the
+ * settings block. */
+#ifndef LEHR_CLI_RUN_H
+#define LEHR_CLI_RUN_H
+
+#include "cli/progress.h"
+#include "cli/session.h"
+
+/* All parameters but callbacks and directories. */
+void run_params(lehr_train_params *params, const settings *set);
+/* The first free "runs/NAME-N" in buffer; makes "runs". */
+bool run_free_directory(const settings *set, const char *name, char *buffer, size_t size);
+/* "--data is missing"; false after the message. */
+bool run_needs_data(const settings *set);
+/* Lines of the settings block. */
+void run_print_device(const session *s);
+void run_print_data(const session *s);
+void run_print_model(const session *s);
+void run_print_common(const settings *set);
+
+#endif
