@@ -96,7 +96,10 @@ static lehr_status bundle_make(lh_trainer *t, bool slots, bundle *b)
 lehr_status lh_weights_write(lh_trainer *t, const char *path)
 {
     bundle b = {0};
-    const char *const metadata[] = {"format", "pt", NULL};
+    lehr_model_info info;
+    lehr_model_get_info(t->model, &info);
+    const char *const metadata[] = {"format", "pt", "model", info.text, "model_name", info.name,
+                                    "normalize", t->p.normalize, NULL};
     lehr_status st = bundle_make(t, false, &b);
     if (st == LEHR_OK) st = lh_safetensors_write(t->ctx, path, b.entries, b.count, metadata);
     bundle_free(&b);

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/train/safetensors.h"
 #include "kernels/control/control.h"
 
 /* Everything an evaluation holds. */
 typedef struct evaluation {
     lh_trainer t; /* only what lh_trainer_evaluate reads is set */
     lh_settings *stored;
+    lh_safetensors *file; /* when the weights file describes its model */
     lehr_model *own_model;
     char *checkpoint;
     int32_t *order;
@@ -36,6 +38,21 @@ static lehr_status open_run(evaluation *e, const char *dir, const char **weights
     return st == LEHR_OK && !e->checkpoint ? LEHR_E_CHECKPOINT : st;
 }
 
+/* A weights file that we wrote says its model and normalisation; other tools' files do not. */
+static lehr_status open_file(evaluation *e, const char *path, const char **normalize)
+{
+    if (e->t.model && *normalize) return LEHR_OK;
+    lehr_status st = lh_safetensors_read(e->t.ctx, path, &e->file);
+    const char *text = st == LEHR_OK ? lh_safetensors_metadata(e->file, "model") : NULL;
+    if (text && !e->t.model) {
+        const char *name = lh_safetensors_metadata(e->file, "model_name");
+        st = lehr_model_parse(e->t.ctx, name, text, &e->own_model);
+        e->t.model = e->own_model;
+    }
+    if (text && !*normalize) *normalize = lh_safetensors_metadata(e->file, "normalize");
+    return st;
+}
+
 static lehr_status make_buffers(evaluation *e)
 {
     lh_trainer *t = &e->t;
@@ -53,7 +70,7 @@ static lehr_status check(evaluation *e, const char *normalize)
 {
     lehr_context *ctx = e->t.ctx;
     if (!e->t.model)
-        return lh_fail(ctx, LEHR_E_USAGE, "a weights file does not say its model; name it with "
+        return lh_fail(ctx, LEHR_E_USAGE, "the weights file does not say its model; name it with "
                        "--model");
     if (lh_normalize_find(normalize) == LH_NORMALIZE_COUNT)
         return lh_fail(ctx, LEHR_E_USAGE, "normalize is dataset or unit, not '%s'", normalize);
@@ -74,15 +91,12 @@ static lehr_status run(evaluation *e, const char *weights, int test, const char 
     lh_trainer *t = &e->t;
     const lehr_data_info *info = lehr_data_get_info(t->data);
     uint64_t count = test ? info->test_count : info->train_count;
-    if (lh_is_dir(weights)) {
-        lehr_status st = open_run(e, weights, &weights, &normalize);
-        if (st != LEHR_OK) return st;
-    }
-    if (!normalize) normalize = "dataset";
-    lehr_status st = check(e, normalize);
+    lehr_status st = lh_is_dir(weights) ? open_run(e, weights, &weights, &normalize)
+                                        : open_file(e, weights, &normalize);
+    if (st == LEHR_OK) st = check(e, normalize ? normalize : "dataset");
     if (st == LEHR_OK)
         st = lh_feed_create(t->dev, t->data, test, (int)t->p.batch, LH_AUGMENT_NONE,
-                            lh_normalize_find(normalize), &t->feed);
+                            lh_normalize_find(normalize ? normalize : "dataset"), &t->feed);
     if (st == LEHR_OK)
         st = lh_network_create(t->dev, t->model, (int)t->p.batch, LH_LOSS_CROSS_ENTROPY, false,
                                &t->net);
@@ -113,6 +127,7 @@ lehr_status lehr_evaluate(lehr_device *device, const lehr_model *model, const le
     lehr_status st = run(&e, weights, test, normalize, result);
     lh_trainer_release(&e.t);
     lehr_model_destroy(&e.own_model);
+    lh_safetensors_free(&e.file);
     lh_settings_free(&e.stored);
     free(e.checkpoint);
     free(e.order);

@@ -92,8 +92,9 @@ typedef struct lehr_eval_result {
     double seconds;
 } lehr_eval_result;
 
-/* Evaluates a weights file (or the newest checkpoint of a run directory, whose model is then used and
- * model may be NULL) on the test part (test 1) or training part (test 0). */
+/* Evaluates a weights file or the newest checkpoint of a run directory on the test part (test 1) or
+ * training part (test 0).  model and normalize may be NULL where the run directory or the weights file
+ * says them (files written by lehr do).  Errors: LEHR_E_CHECKPOINT, LEHR_E_SHAPE, LEHR_E_USAGE. */
 lehr_status lehr_evaluate(lehr_device *device, const lehr_model *model, const lehr_data *data,
                           const char *weights, int test, uint32_t batch, const char *normalize,
                           lehr_eval_result *result);
