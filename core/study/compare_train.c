@@ -30,31 +30,65 @@ static lehr_status train(void *user, const lehr_train_params *params, lehr_train
     return lehr_train(t->device, t->registry, t->model, t->data, params, result);
 }
 
+/* A schedule that does not parse, or does not fit the budget, is a mistake to report before the
+ * first run.  The split rounds; one update more or less an epoch decides nothing here. */
+static lehr_status check_schedule(lehr_context *ctx, lehr_registry *registry,
+                                  const lehr_compare_params *params, const lehr_method *m,
+                                  uint64_t train_count)
+{
+    const lehr_train_params *t = &params->train;
+    uint64_t per_update = (uint64_t)t->batch * t->accumulate;
+    double used = (double)train_count * (1 - t->val_fraction);
+    if (t->limit_train && (double)t->limit_train < used) used = (double)t->limit_train;
+    if (!per_update || !(used >= 1) || !t->epochs)
+        return LEHR_OK; /* the trainer says what is wrong */
+    uint64_t steps = ((uint64_t)used + per_update - 1) / per_update;
+    lehr_budget budget = {.base = m->lr,
+                          .steps_per_epoch = steps,
+                          .total_steps = steps * t->epochs,
+                          .samples_per_step = per_update,
+                          .seed = t->seed};
+    lehr_scheduler *scheduler = NULL;
+    if (!m->schedule) return LEHR_OK;
+    if (!(m->lr > 0 && isfinite(m->lr)))
+        return lh_fail(ctx, LEHR_E_PARAM, "the learning rate is %g; it must be positive, e.g. 0.1",
+                       m->lr);
+    lehr_status status = lehr_scheduler_create(ctx, registry, m->schedule, &budget, &scheduler);
+    lehr_scheduler_destroy(&scheduler);
+    return status;
+}
+
 /* Every optimizer with its values written out.  Mistakes of the user end the comparison before the
  * first run; a plugin that cannot be loaded fails its own runs only. */
+static lehr_status resolve_method(lehr_context *ctx, lehr_registry *registry, lehr_method *m,
+                                  char **text)
+{
+    double lr = 0;
+    if (!m->optimizer) return LEHR_OK; /* refused by the check of names */
+    lehr_status status = lehr_optimizer_resolve(ctx, registry, m->optimizer, text, &lr);
+    if (status != LEHR_OK || !isnan(m->lr)) return status;
+    m->lr = lr;
+    if (lr > 0) return LEHR_OK;
+    return lh_fail(ctx, LEHR_E_USAGE, "optimizer '%s' has no learning rate of its own; give lr",
+                   m->optimizer);
+}
+
 static lehr_status resolve_methods(lehr_context *ctx, lehr_registry *registry,
-                                   const lehr_compare_params *params, lehr_method *methods,
-                                   char **texts)
+                                   const lehr_compare_params *params, uint64_t train_count,
+                                   lehr_method *methods, char **texts)
 {
     for (uint32_t i = 0; i < params->method_count; i++) {
-        double lr = 0;
         methods[i] = params->methods[i];
-        if (!methods[i].optimizer) continue; /* refused with the others' names later */
-        lehr_status status =
-            lehr_optimizer_resolve(ctx, registry, methods[i].optimizer, &texts[i], &lr);
-        if (status == LEHR_E_PLUGIN) continue;
-        if (status == LEHR_OK && isnan(methods[i].lr)) {
-            methods[i].lr = lr;
-            if (!(lr > 0))
-                status = lh_fail(ctx, LEHR_E_USAGE, "'%s' has no learning rate of its own; give lr",
-                                 methods[i].optimizer);
-        }
-        if (status != LEHR_OK) {
+        lehr_status status = resolve_method(ctx, registry, &methods[i], &texts[i]);
+        if (status == LEHR_OK)
+            status = check_schedule(ctx, registry, params, &methods[i], train_count);
+        if (status == LEHR_OK) continue;
+        if (status != LEHR_E_PLUGIN) {
             lh_fail_context(ctx, "method '%s': ", methods[i].name ? methods[i].name : "");
             return status;
         }
+        lh_enter(ctx);
     }
-    lh_enter(ctx);
     return LEHR_OK;
 }
 
@@ -71,7 +105,9 @@ lehr_status lehr_compare(lehr_device *device, lehr_registry *registry, const leh
     lehr_method *methods = lh_alloc(ctx, params->method_count, sizeof *methods);
     char **texts = lh_alloc(ctx, params->method_count, sizeof *texts);
     lehr_status status = methods && texts ? LEHR_OK : LEHR_E_MEMORY;
-    if (status == LEHR_OK) status = resolve_methods(ctx, registry, params, methods, texts);
+    if (status == LEHR_OK)
+        status = resolve_methods(ctx, registry, params, lehr_data_get_info(data)->train_count,
+                                 methods, texts);
     if (status == LEHR_OK) {
         resolved.methods = methods;
         lh_study_subject subject = {.device = lehr_device_get_info(device),

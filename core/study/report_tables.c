@@ -64,7 +64,7 @@ static void put_method_row(lh_page *p, uint32_t m)
     lh_str_add(p->s, "<tr>");
     put_method_name(p, m);
     lh_html_cell(p->s, "td", NULL, method->optimizer);
-    lh_html_cell(p->s, "td", NULL, method->schedule);
+    lh_html_cell(p->s, "td", "wrap", method->schedule);
     lh_html_number(p->s, method->lr);
     put_mean_sd(p->s, lh_analysis_score(p->a, m), 100, "n yes");
     put_interval(p->s, lh_analysis_score(p->a, m));
