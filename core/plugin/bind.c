@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Binding a call's arguments to a parameter table: order, names, units, ranges, presets, defaults; and
- * writing the result out with every value. */
+ * Binding a call's arguments to a parameter table: order, names, units, ranges, presets, defaults;
+ * and writing the result out with every value. */
 #include "core/plugin/spec.h"
 
 #include <math.h>
@@ -28,17 +28,18 @@ lehr_status lh_param_check(const lh_cursor *c, const lh_table *table, const lehr
     char text[40], min[40], max[40];
     lh_format_double(value, text, sizeof text);
     if (!inside && p->kind == LEHR_DURATION)
-        return lh_spec_fail(c, LEHR_E_PARAM, column, "%s of %s is %s updates long: it must be longer",
-                            p->name, table->name, text);
+        return lh_spec_fail(c, LEHR_E_PARAM, column,
+                            "%s of %s is %s updates long: it must be longer", p->name, table->name,
+                            text);
     format_bound(p->min, min, sizeof min);
     format_bound(p->max, max, sizeof max);
     if (!inside)
-        return lh_spec_fail(c, LEHR_E_PARAM, column, "%s of %s = %s is outside %c%s, %s%c (%s)", p->name,
-                            table->name, text, open_min ? '(' : '[', min, max, open_max ? ')' : ']',
-                            p->doc);
+        return lh_spec_fail(c, LEHR_E_PARAM, column, "%s of %s = %s is outside %c%s, %s%c (%s)",
+                            p->name, table->name, text, open_min ? '(' : '[', min, max,
+                            open_max ? ')' : ']', p->doc);
     if (p->kind == LEHR_INT && value != floor(value))
-        return lh_spec_fail(c, LEHR_E_PARAM, column, "%s of %s = %s must be a whole number", p->name,
-                            table->name, text);
+        return lh_spec_fail(c, LEHR_E_PARAM, column, "%s of %s = %s must be a whole number",
+                            p->name, table->name, text);
     return LEHR_OK;
 }
 
@@ -46,11 +47,11 @@ static lehr_status no_unit_known(const lh_cursor *c, const lehr_param *p, const 
                                  const char *missing)
 {
     return lh_spec_fail(c, LEHR_E_PARAM, term->column,
-                        "%s is given in %s, but %s of this run is not known: use another unit", p->name,
-                        term->unit, missing);
+                        "%s is given in %s, but %s of this run is not known: use another unit",
+                        p->name, term->unit, missing);
 }
 
-/* A duration in whole updates; halves are rounded up, what is longer than nothing is at least one. */
+/* A duration in whole updates: halves are rounded up, and more than nothing is at least one. */
 static lehr_status read_duration(const lh_cursor *c, const lh_table *table, const lehr_param *p,
                                  const lh_term *term, double *out)
 {
@@ -59,13 +60,15 @@ static lehr_status read_duration(const lh_cursor *c, const lh_table *table, cons
     char number[40] = "";
     if (term->is_number) lh_format_double(term->number, number, sizeof number);
     if (!term->is_number || !term->unit[0])
-        return lh_spec_fail(c, LEHR_E_PARAM, term->column,
-                            "%s of %s is a duration and needs a unit: %sep (epochs), %sst (updates), "
-                            "%s%% (of the run) or %ssamples",
-                            p->name, table->name, number, number, number, number);
+        return lh_spec_fail(
+            c, LEHR_E_PARAM, term->column,
+            "%s of %s is a duration and needs a unit: %sep (epochs), %sst (updates), "
+            "%s%% (of the run) or %ssamples",
+            p->name, table->name, number, number, number, number);
     if (strcmp(term->unit, "ep") == 0) {
         scale = (double)budget->steps_per_epoch;
-        if (budget->steps_per_epoch == 0) return no_unit_known(c, p, term, "the length of an epoch");
+        if (budget->steps_per_epoch == 0)
+            return no_unit_known(c, p, term, "the length of an epoch");
     } else if (strcmp(term->unit, "%") == 0) {
         scale = (double)budget->total_steps / 100;
         if (budget->total_steps == 0) return no_unit_known(c, p, term, "the length");
@@ -76,16 +79,18 @@ static lehr_status read_duration(const lh_cursor *c, const lh_table *table, cons
     *out = floor(term->number * scale + 0.5);
     if (*out < 1 && term->number > 0) *out = 1;
     if (!(*out < 9007199254740992.0))
-        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s of %s is too long", p->name, table->name);
+        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s of %s is too long", p->name,
+                            table->name);
     double total = (double)budget->total_steps;
     if (total > 0 && *out > total && (p->flags & LEHR_P_PHASE))
-        return lh_spec_fail(c, LEHR_E_PARAM, term->column,
-                            "%s of %s takes %.0f updates, but the run has only %.0f: shorten it or train "
-                            "longer",
-                            p->name, table->name, *out, total);
+        return lh_spec_fail(
+            c, LEHR_E_PARAM, term->column,
+            "%s of %s takes %.0f updates, but the run has only %.0f: shorten it or train "
+            "longer",
+            p->name, table->name, *out, total);
     if (total > 0 && *out > total)
-        lh_log(c->ctx, LEHR_LOG_WARN, "%s '%s': %s = %s%s lies beyond the run's %.0f updates", c->what,
-               c->text, p->name, number, term->unit, total);
+        lh_log(c->ctx, LEHR_LOG_WARN, "%s '%s': %s = %s%s lies beyond the run's %.0f updates",
+               c->what, c->text, p->name, number, term->unit, total);
     return LEHR_OK;
 }
 
@@ -109,7 +114,8 @@ static lehr_status read_word(const lh_cursor *c, const lh_table *table, const le
 static lehr_status read_value(const lh_cursor *c, const lh_table *table, const lehr_param *p,
                               const lh_term *term, double *out)
 {
-    static const char *const no_yes[] = {"no", "yes", NULL}, *const false_true[] = {"false", "true", NULL};
+    static const char *const no_yes[] = {"no", "yes", NULL}, *const false_true[] = {"false", "true",
+                                                                                    NULL};
     lehr_status st = LEHR_OK;
     if (p->kind == LEHR_DURATION) {
         st = read_duration(c, table, p, term, out);
@@ -119,25 +125,27 @@ static lehr_status read_value(const lh_cursor *c, const lh_table *table, const l
         bool other = term->word[0] == 't' || term->word[0] == 'f';
         return read_word(c, table, p, term, other ? false_true : no_yes, out);
     } else if (!term->is_number) {
-        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s of %s is a number, not '%s'", p->name,
-                            table->name, term->word);
+        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s of %s is a number, not '%s'",
+                            p->name, table->name, term->word);
     } else if (p->kind == LEHR_VALUE && strcmp(term->unit, "%") == 0) {
         *out = term->number / 100 * table->budget->base;
     } else if (term->unit[0]) {
-        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s of %s is a plain number: leave out '%s'",
-                            p->name, table->name, term->unit);
+        return lh_spec_fail(c, LEHR_E_PARAM, term->column,
+                            "%s of %s is a plain number: leave out '%s'", p->name, table->name,
+                            term->unit);
     } else {
         *out = term->number;
     }
     if (st == LEHR_OK && p->kind == LEHR_BOOL && *out != 0 && *out != 1)
-        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s of %s is 0 or 1", p->name, table->name);
+        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s of %s is 0 or 1", p->name,
+                            table->name);
     return st != LEHR_OK ? st : lh_param_check(c, table, p, *out, term->column);
 }
 
 /* ---- one argument ---- */
 
-static lehr_status set_list(const lh_cursor *c, const lh_table *table, uint32_t i, const lh_arg *arg,
-                            lh_binding *b)
+static lehr_status set_list(const lh_cursor *c, const lh_table *table, uint32_t i,
+                            const lh_arg *arg, lh_binding *b)
 {
     const lehr_param *p = &lh_params(&table->params)[i];
     double *pool = lh_alloc(c->ctx, arg->count, sizeof *pool);
@@ -155,15 +163,15 @@ static lehr_status set_list(const lh_cursor *c, const lh_table *table, uint32_t 
     return st;
 }
 
-static lehr_status set_param(const lh_cursor *c, const lh_table *table, uint32_t i, const lh_arg *arg,
-                             lh_binding *b)
+static lehr_status set_param(const lh_cursor *c, const lh_table *table, uint32_t i,
+                             const lh_arg *arg, lh_binding *b)
 {
     const lehr_param *p = &lh_params(&table->params)[i];
     b->given[i] = true;
     if (p->flags & LEHR_P_LIST) return set_list(c, table, i, arg, b);
     if (arg->is_list)
-        return lh_spec_fail(c, LEHR_E_PARAM, arg->column, "%s of %s is one value, not a list", p->name,
-                            table->name);
+        return lh_spec_fail(c, LEHR_E_PARAM, arg->column, "%s of %s is one value, not a list",
+                            p->name, table->name);
     return read_value(c, table, p, &arg->terms[0], &b->p[i]);
 }
 
@@ -206,8 +214,8 @@ static int find_param(const lh_table *table, const char *name)
 }
 
 /* Arguments in order; positional ones first.  seen tells which were given in this call. */
-static lehr_status set_args(const lh_cursor *c, const lh_table *table, const lh_call *call, bool *seen,
-                            lh_binding *b)
+static lehr_status set_args(const lh_cursor *c, const lh_table *table, const lh_call *call,
+                            bool *seen, lh_binding *b)
 {
     bool named = false, metric = false;
     uint32_t position = 0;
@@ -226,8 +234,8 @@ static lehr_status set_args(const lh_cursor *c, const lh_table *table, const lh_
             return lh_spec_fail(c, LEHR_E_USAGE, arg->column,
                                 "a value without a name behind named ones: write name=value");
         if (!arg->name[0] && position >= table->params.count)
-            return lh_spec_fail(c, LEHR_E_USAGE, arg->column, "%s takes at most %u values", table->name,
-                                (unsigned)table->params.count);
+            return lh_spec_fail(c, LEHR_E_USAGE, arg->column, "%s takes at most %u values",
+                                table->name, (unsigned)table->params.count);
         if (i < 0) i = (int)position++;
         named = named || arg->name[0];
         if (seen[i])
@@ -327,7 +335,8 @@ lehr_status lh_bind(const lh_cursor *c, const lh_table *table, const lh_call *ca
     out->pools = lh_alloc(c->ctx, n, sizeof *out->pools);
     out->given = lh_alloc(c->ctx, n, sizeof *out->given);
     bool *seen = lh_alloc(c->ctx, n, sizeof *seen);
-    lehr_status st = out->p && out->lists && out->pools && out->given && seen ? LEHR_OK : LEHR_E_MEMORY;
+    lehr_status st =
+        out->p && out->lists && out->pools && out->given && seen ? LEHR_OK : LEHR_E_MEMORY;
     if (st == LEHR_OK && call->prefix[0]) st = apply_preset(c, table, call, seen, out);
     if (st == LEHR_OK) st = set_args(c, table, call, seen, out);
     for (uint32_t i = 0; i < n && st == LEHR_OK; i++)

@@ -48,7 +48,8 @@ static const char *wrong_header(const image *in)
     if (own_header(&own)) {
         if (in->head.e_ident[EI_CLASS] != own.e_ident[EI_CLASS] ||
             in->head.e_ident[EI_DATA] != own.e_ident[EI_DATA])
-            return "has another word size or byte order than this program: build it for this machine";
+            return "has another word size or byte order than this program: build it for this "
+                   "machine";
         if (in->head.e_machine != own.e_machine)
             return "is built for another processor: build it on this machine";
     }
@@ -59,7 +60,8 @@ static const char *wrong_header(const image *in)
 
 static const char *wrong_dynamic(const image *in, const elf_segment *segment)
 {
-    for (uint64_t at = 0; at + sizeof(elf_dynamic) <= segment->p_filesz; at += sizeof(elf_dynamic)) {
+    for (uint64_t at = 0; at + sizeof(elf_dynamic) <= segment->p_filesz;
+         at += sizeof(elf_dynamic)) {
         elf_dynamic entry;
         if (!take(in, segment->p_offset + at, &entry, sizeof entry)) return "is cut off";
         if (entry.d_tag == DT_NULL) break;
@@ -130,6 +132,7 @@ lehr_status lh_elf_check(lehr_context *ctx, const char *path, const unsigned cha
     const char *wrong = wrong_header(&in);
     if (!wrong) wrong = wrong_segments(&in);
     if (!wrong && !exports_entry(&in))
-        wrong = "exports no lehr_plugin_v1: it is no lehr plugin, or built for another major version";
+        wrong =
+            "exports no lehr_plugin_v1: it is no lehr plugin, or built for another major version";
     return wrong ? lh_fail(ctx, LEHR_E_PLUGIN, "plugin %s: %s", path, wrong) : LEHR_OK;
 }

@@ -66,7 +66,8 @@ static lehr_status read_part(parser *p, uint32_t *out)
             lh_fail_context(s->ctx, "schedule '%.200s', column %zu: ", p->in.text, call.column + 1);
     }
     if (st == LEHR_OK && (d->flags & LEHR_S_NEEDS_TOTAL) && s->budget.total_steps == 0)
-        st = lh_spec_fail(&p->in, LEHR_E_PARAM, call.column, "%s needs a run of known length", d->name);
+        st = lh_spec_fail(&p->in, LEHR_E_PARAM, call.column, "%s needs a run of known length",
+                          d->name);
     if (st == LEHR_OK) {
         lh_part *more = realloc(s->parts, (s->part_count + 1) * sizeof *more);
         st = more ? LEHR_OK : lh_fail(s->ctx, LEHR_E_MEMORY, "out of memory");
@@ -131,7 +132,8 @@ static lehr_status read_sum(parser *p, uint32_t *out)
     while (st == LEHR_OK && lh_accept(&p->in, '+')) {
         uint32_t right = 0;
         st = read_product(p, &right);
-        if (st == LEHR_OK) st = add_node(p, (lh_node){.kind = LH_NODE_SUM, .a = *out, .b = right}, out);
+        if (st == LEHR_OK)
+            st = add_node(p, (lh_node){.kind = LH_NODE_SUM, .a = *out, .b = right}, out);
     }
     return st;
 }
@@ -146,11 +148,12 @@ lehr_status lh_expression_parse(lehr_scheduler *s, const char *text)
     if (st != LEHR_OK) return st;
     lh_skip_space(&p.in);
     if (text[p.in.at])
-        return lh_spec_fail(&p.in, LEHR_E_USAGE, p.in.at, "'%c' where '*', '+' or the end is wanted",
-                            text[p.in.at]);
+        return lh_spec_fail(&p.in, LEHR_E_USAGE, p.in.at,
+                            "'%c' where '*', '+' or the end is wanted", text[p.in.at]);
     if (s->part_count == 0)
-        return lh_spec_fail(&p.in, LEHR_E_USAGE, 0,
-                            "a number alone is no schedule: write constant() and give the learning rate");
+        return lh_spec_fail(
+            &p.in, LEHR_E_USAGE, 0,
+            "a number alone is no schedule: write constant() and give the learning rate");
     return LEHR_OK;
 }
 
@@ -183,4 +186,7 @@ static void write_node(const lehr_scheduler *s, uint32_t i, bool in_product, lh_
     }
 }
 
-void lh_expression_text(const lehr_scheduler *s, lh_str *out) { write_node(s, s->root, false, out); }
+void lh_expression_text(const lehr_scheduler *s, lh_str *out)
+{
+    write_node(s, s->root, false, out);
+}

@@ -51,7 +51,8 @@ lehr_status lh_optimizer_copy(lehr_context *ctx, const char *path, const lehr_op
                               lehr_optimizer **out);
 void lh_schedule_free(lehr_schedule **schedule);
 void lh_optimizer_free(lehr_optimizer **optimizer);
-/* Refuses what a pass (or the helpers before it) must not contain; where is "optimizer adam, pass 1". */
+/* Refuses what a pass (or the helpers before it) must not contain; where is "optimizer adam, pass
+ * 1". */
 lehr_status lh_rule_check(lehr_context *ctx, const char *where, const char *code, bool helpers);
 /* [a-z][a-z0-9_]{0,30} */
 bool lh_name_valid(const char *name);

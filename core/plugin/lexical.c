@@ -1,19 +1,44 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a pass may not contain.  The check is lexical: it keeps a rule inside its element (no way out of
- * the function, no other memory, no synchronisation), so that fusing it into a loop is safe.  Helper
- * functions of a preamble may return. */
+ * What a pass may not contain.  The check is lexical: it keeps a rule inside its element (no way
+ * out of the function, no other memory, no synchronisation), so that fusing it into a loop is safe.
+ * Helper functions of a preamble may return. */
 #include "core/plugin/host.h"
 
 #include <ctype.h>
 #include <string.h>
 
-static const char *const banned_words[] = {
-    "return", "goto", "asm", "__asm", "__asm__", "global", "__global", "local", "__local", "constant",
-    "__constant", "private", "__private", "generic", "kernel", "__kernel", "barrier",
-    "work_group_barrier", "mem_fence", "read_mem_fence", "write_mem_fence", "prefetch", "printf",
-    "async_work_group_copy", "async_work_group_strided_copy", "wait_group_events", "static", "extern",
-    "mad", "_Pragma", "__attribute__"};
+static const char *const banned_words[] = {"return",
+                                           "goto",
+                                           "asm",
+                                           "__asm",
+                                           "__asm__",
+                                           "global",
+                                           "__global",
+                                           "local",
+                                           "__local",
+                                           "constant",
+                                           "__constant",
+                                           "private",
+                                           "__private",
+                                           "generic",
+                                           "kernel",
+                                           "__kernel",
+                                           "barrier",
+                                           "work_group_barrier",
+                                           "mem_fence",
+                                           "read_mem_fence",
+                                           "write_mem_fence",
+                                           "prefetch",
+                                           "printf",
+                                           "async_work_group_copy",
+                                           "async_work_group_strided_copy",
+                                           "wait_group_events",
+                                           "static",
+                                           "extern",
+                                           "mad",
+                                           "_Pragma",
+                                           "__attribute__"};
 static const char *const banned_prefixes[] = {"get_", "atom_", "atomic_", "native_", "half_", "lh_",
                                               "work_group_", "sub_group_"};
 
@@ -39,8 +64,8 @@ typedef struct scan {
 
 static lehr_status refuse(const scan *s, const char *what, const char *word, size_t length)
 {
-    return lh_fail(s->ctx, LEHR_E_PLUGIN, "%s, line %u: '%.*s' %s", s->where, s->line, (int)length, word,
-                   what);
+    return lh_fail(s->ctx, LEHR_E_PLUGIN, "%s, line %u: '%.*s' %s", s->where, s->line, (int)length,
+                   word, what);
 }
 
 static lehr_status bracket(scan *s, const char *at)
@@ -67,7 +92,8 @@ static size_t comment(scan *s, const char *text)
     return length;
 }
 
-/* Other spellings of # and of brackets, and of lines: a compiler would see what this check does not. */
+/* Other spellings of # and of brackets, and of lines: a compiler would see what this check does
+ * not. */
 static lehr_status check_spelling(const scan *s, const char *code)
 {
     static const char *const spellings[] = {"\\", "<%", "%>", "<:", ":>", "%:", ("?" "?")};

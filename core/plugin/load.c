@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a path to a plugin's entry structure: permissions, hash, ELF look, dlopen, version.  A file is
- * loaded at most once per process by the dynamic linker and never unloaded: thread-local destructors
- * and runtimes it pulled in (OpenMP) would be left dangling. */
+ * From a path to a plugin's entry structure: permissions, hash, ELF look, dlopen, version.  A file
+ * is loaded at most once per process by the dynamic linker and never unloaded: thread-local
+ * destructors and runtimes it pulled in (OpenMP) would be left dangling. */
 #define _GNU_SOURCE
 #include "core/plugin/host.h"
 
@@ -46,13 +46,15 @@ lehr_status lh_path_check(lehr_context *ctx, const char *path, lh_trust trust)
         lh_log(ctx, LEHR_LOG_WARN, "plugin path %s %s", path, why);
         return LEHR_OK;
     }
-    return lh_fail(ctx, LEHR_E_PLUGIN,
-                   "plugin path %s %s, so it is not searched: chmod go-w it and own it, or name the "
-                   "file with --plugin",
-                   path, why);
+    return lh_fail(
+        ctx, LEHR_E_PLUGIN,
+        "plugin path %s %s, so it is not searched: chmod go-w it and own it, or name the "
+        "file with --plugin",
+        path, why);
 }
 
-static lehr_status read_file(lehr_context *ctx, const char *path, unsigned char **bytes, size_t *size)
+static lehr_status read_file(lehr_context *ctx, const char *path, unsigned char **bytes,
+                             size_t *size)
 {
     struct stat info;
     if (stat(path, &info) != 0) return fail(ctx, path, strerror(errno));
@@ -76,18 +78,20 @@ static lehr_status read_file(lehr_context *ctx, const char *path, unsigned char 
 static lehr_status check_version(lehr_context *ctx, const char *path, const lehr_plugin *p)
 {
     if (!p) return fail(ctx, path, "lehr_plugin_v1() returned NULL");
-    /* size and abi are the first two words in every version; nothing else is read before they fit. */
+    /* size and abi are the first two words in every version; nothing else is read before they fit.
+     */
     unsigned major = p->abi >> 16, minor = p->abi & 0xffffu;
     if (major != LEHR_ABI_MAJOR || minor > LEHR_ABI_MINOR_LATEST)
-        return lh_fail(ctx, LEHR_E_PLUGIN,
-                       "plugin %s: built for plugin ABI %u.%u, this lehr offers %d.%d; update lehr or "
-                       "build it with -DLEHR_ABI_MINOR=%d",
-                       path, major, minor, LEHR_ABI_MAJOR, LEHR_ABI_MINOR_LATEST,
-                       LEHR_ABI_MINOR_LATEST);
+        return lh_fail(
+            ctx, LEHR_E_PLUGIN,
+            "plugin %s: built for plugin ABI %u.%u, this lehr offers %d.%d; update lehr or "
+            "build it with -DLEHR_ABI_MINOR=%d",
+            path, major, minor, LEHR_ABI_MAJOR, LEHR_ABI_MINOR_LATEST, LEHR_ABI_MINOR_LATEST);
     if (p->size < sizeof *p)
-        return lh_fail(ctx, LEHR_E_PLUGIN,
-                       "plugin %s: lehr_plugin.size is %u, at least %zu is needed: set it to sizeof",
-                       path, (unsigned)p->size, sizeof *p);
+        return lh_fail(
+            ctx, LEHR_E_PLUGIN,
+            "plugin %s: lehr_plugin.size is %u, at least %zu is needed: set it to sizeof", path,
+            (unsigned)p->size, sizeof *p);
     if (!p->id || !*p->id || !p->version || !*p->version)
         return fail(ctx, path, "id and version must be set");
     if ((p->schedule_count && !p->schedules) || (p->optimizer_count && !p->optimizers) ||

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A CPU task takes at least this many weights (a task of less than some 20 us is all overhead) and an
- * update has about this many tasks. */
+/* A CPU task takes at least this many weights (a task of less than some 20 us is all overhead) and
+ * an update has about this many tasks. */
 enum { CHUNK_LEAST = 4096, TASKS = 200, LOCAL = 128 };
 
 typedef struct group {
@@ -54,7 +54,8 @@ static lehr_status copy_layout(lh_updater *u, const lh_arena_layout *layout)
     for (uint32_t i = 0; i < layout->group_count; i++) {
         const lh_param_group *g = &layout->groups[i];
         if (g->offset > layout->count || g->count > layout->count - g->offset)
-            return lh_fail(u->ctx, LEHR_E_INTERNAL, "parameter group '%s' lies outside the arena", g->name);
+            return lh_fail(u->ctx, LEHR_E_INTERNAL, "parameter group '%s' lies outside the arena",
+                           g->name);
         u->groups[i] = (group){g->offset, g->count, g->lr_scale, g->weight_decay_scale};
     }
     return LEHR_OK;
@@ -95,7 +96,8 @@ static lehr_status make_state(lh_updater *u)
     u->params = lh_alloc(u->ctx, d->params.count, sizeof *u->params);
     if (!u->state || !u->scalars || !u->params) return LEHR_E_MEMORY;
     for (uint32_t g = 0; g < u->group_count; g++)
-        for (uint32_t i = 0; i < d->state.count; i++) u->state[g * d->state.count + i] = vars[i].init;
+        for (uint32_t i = 0; i < d->state.count; i++)
+            u->state[g * d->state.count + i] = vars[i].init;
     return LEHR_OK;
 }
 
@@ -231,7 +233,8 @@ static void add_float(arguments *a, double value)
     add(a, sizeof single, &single);
 }
 
-static lehr_status set_arguments(lh_updater *u, const group *g, size_t chunk, double lr, cl_mem control)
+static lehr_status set_arguments(lh_updater *u, const group *g, size_t chunk, double lr,
+                                 cl_mem control)
 {
     const lehr_param *params = lh_params(&u->rule.d->params);
     const cl_ulong range[3] = {g->offset, g->count, chunk};
@@ -245,10 +248,12 @@ static lehr_status set_arguments(lh_updater *u, const group *g, size_t chunk, do
     for (uint32_t i = 0; i < u->rule.d->params.count; i++)
         if (lh_rule_is_argument(&params[i])) add_float(&a, u->params[i]);
     for (uint32_t i = 0; i < u->rule.d->scalars.count; i++) add_float(&a, u->scalars[i]);
-    return lh_cl_check(u->ctx, a.code, "arguments of optimizer %s (clSetKernelArg)", u->rule.d->name);
+    return lh_cl_check(u->ctx, a.code, "arguments of optimizer %s (clSetKernelArg)",
+                       u->rule.d->name);
 }
 
-static lehr_status update_group(lh_updater *u, uint32_t index, uint64_t t, double lr, cl_mem control)
+static lehr_status update_group(lh_updater *u, uint32_t index, uint64_t t, double lr,
+                                cl_mem control)
 {
     const group *g = &u->groups[index];
     if (g->count == 0) return LEHR_OK;
@@ -274,8 +279,10 @@ static lehr_status copy_weights(lh_updater *u)
 lehr_status lh_updater_step(lh_updater *u, uint64_t t, double lr, cl_mem control)
 {
     if (!(lr >= 0 && isfinite((float)lr)))
-        return lh_fail(u->ctx, LEHR_E_PARAM, "learning rate %g of update %llu must be finite and not "
-                       "negative", lr, (unsigned long long)t);
+        return lh_fail(u->ctx, LEHR_E_PARAM,
+                       "learning rate %g of update %llu must be finite and not "
+                       "negative",
+                       lr, (unsigned long long)t);
     lehr_status st = t == 1 ? copy_weights(u) : LEHR_OK;
     for (uint32_t i = 0; i < u->group_count && st == LEHR_OK; i++)
         st = update_group(u, i, t, lr * u->groups[i].lr_scale, control);
@@ -297,7 +304,10 @@ const char *lh_updater_slot_name(const lh_updater *u, uint32_t i)
     return ((const lehr_slot *)u->rule.d->slots.at)[u->slot_index[i]].name;
 }
 
-uint32_t lh_updater_state_count(const lh_updater *u) { return u->rule.d->state.count * u->group_count; }
+uint32_t lh_updater_state_count(const lh_updater *u)
+{
+    return u->rule.d->state.count * u->group_count;
+}
 
 void lh_updater_get_state(const lh_updater *u, double *out)
 {

@@ -3,9 +3,9 @@
  * core/plugin/optimizer.h: an optimizer rule at work on the flat arenas of weights and gradients.
  *
  * The rule comes from a plugin as text; it is fused into one kernel over a contiguous range, one
- * launch per parameter group and update.  Learning rate, parameters and scalars are kernel arguments:
- * a schedule never compiles anything.  The updater owns the slots (momentum and the like), each as
- * large as the arena and laid out like it. */
+ * launch per parameter group and update.  Learning rate, parameters and scalars are kernel
+ * arguments: a schedule never compiles anything.  The updater owns the slots (momentum and the
+ * like), each as large as the arena and laid out like it. */
 #ifndef LH_PLUGIN_OPTIMIZER_H
 #define LH_PLUGIN_OPTIMIZER_H
 
@@ -43,19 +43,19 @@ typedef struct lh_arena_layout {
 
 typedef struct lh_updater lh_updater;
 
-/* Compiles the rule of spec ("adam(beta1=0.9)", "keras3:adam") and makes its slots.  weight_decay: the
- * user's, NaN when not given (the rule's own default or the spec's value then holds).  Errors:
- * LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_PLUGIN, LEHR_E_UNSUPPORTED (parts of the ABI this version does not
- * run), LEHR_E_DEVICE (the rule does not compile; the message points into its text). */
+/* Compiles the rule of spec ("adam(beta1=0.9)", "keras3:adam") and makes its slots.  weight_decay:
+ * the user's, NaN when not given (the rule's own default or the spec's value then holds).  Errors:
+ * LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_PLUGIN, LEHR_E_UNSUPPORTED (parts of the ABI this version does
+ * not run), LEHR_E_DEVICE (the rule does not compile; the message points into its text). */
 lehr_status lh_updater_create(lehr_device *dev, lehr_registry *reg, const char *spec,
                               double weight_decay, const lh_arena_layout *layout, lh_updater **out);
 void lh_updater_destroy(lh_updater **updater);
 
-/* Queues one update of all groups.  t counts updates from 1; lr is the scheduled value of this update;
- * control is a device buffer of two floats {gradient scale, halt}: gradients are multiplied by the
- * first; when the second is not 0 nothing is changed, weights and slots keep their bits (host state
- * moves on: save it before if an update may be tried again).  At t = 1 slots that start as a copy of
- * the weights are filled. */
+/* Queues one update of all groups.  t counts updates from 1; lr is the scheduled value of this
+ * update; control is a device buffer of two floats {gradient scale, halt}: gradients are multiplied
+ * by the first; when the second is not 0 nothing is changed, weights and slots keep their bits
+ * (host state moves on: save it before if an update may be tried again).  At t = 1 slots that start
+ * as a copy of the weights are filled. */
 lehr_status lh_updater_step(lh_updater *updater, uint64_t t, double lr, cl_mem control);
 /* The float handed to the kernel in the last update (of a group with lr_scale 1). */
 float lh_updater_last_lr(const lh_updater *updater);

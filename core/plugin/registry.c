@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The registry: which plugins are loaded, and finding a schedule or an optimizer by name.  Built-ins
+ * The registry: which plugins are loaded, and finding a schedule or an optimizer by name. Built-ins
  * are files of a directory like any other; only their directory is loaded at once.  Other names are
  * looked for as lehr-NAME.so on the search path when they are asked for. */
 #define _GNU_SOURCE
@@ -44,8 +44,8 @@ static const lehr_optimizer *known_optimizer(const lehr_registry *r, const char 
 static lehr_status taken(lehr_context *ctx, const char *path, const char *kind, const char *name)
 {
     return lh_fail(ctx, LEHR_E_PLUGIN,
-                   "plugin %s: %s '%s' exists already and cannot be replaced: rename it", path, kind,
-                   name);
+                   "plugin %s: %s '%s' exists already and cannot be replaced: rename it", path,
+                   kind, name);
 }
 
 static lehr_status add_schedules(lehr_registry *r, lehr_context *ctx, const lh_plugin_file *file)

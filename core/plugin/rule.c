@@ -2,8 +2,8 @@
  *
  * An optimizer spec becomes a rule with values; a rule becomes a program.
  *
- * The pass is the body of a function of its own, so that its names cannot meet the loop's; it works on
- * one weight.  On CPUs that function is inlined into a plain loop over contiguous memory, which
+ * The pass is the body of a function of its own, so that its names cannot meet the loop's; it works
+ * on one weight.  On CPUs that function is inlined into a plain loop over contiguous memory, which
  * compilers vectorise; elsewhere each work-item calls it once. */
 #include "core/plugin/rule.h"
 
@@ -14,12 +14,13 @@
 /* ---- values ---- */
 
 /* decay_given: the spec itself names weight_decay (a preset's does not count). */
-static lehr_status read_spec(lehr_context *ctx, lehr_registry *registry, const char *spec, lh_rule *out,
-                             bool *decay_given)
+static lehr_status read_spec(lehr_context *ctx, lehr_registry *registry, const char *spec,
+                             lh_rule *out, bool *decay_given)
 {
     lh_cursor in = {.ctx = ctx, .what = "optimizer", .text = spec};
     lh_call call = {.count = 0};
-    if (strlen(spec) >= LH_SPEC_MAX) return lh_fail(ctx, LEHR_E_USAGE, "optimizer: the text is too long");
+    if (strlen(spec) >= LH_SPEC_MAX)
+        return lh_fail(ctx, LEHR_E_USAGE, "optimizer: the text is too long");
     lehr_status st = lh_read_call(&in, &call);
     lh_skip_space(&in);
     if (st == LEHR_OK && spec[in.at])
@@ -47,16 +48,18 @@ static lehr_status set_weight_decay(lehr_context *ctx, const char *spec, double 
     if (isnan(value)) return LEHR_OK;
     if (rule->weight_decay < 0)
         return value == 0 ? LEHR_OK
-                          : lh_fail(ctx, LEHR_E_USAGE, "optimizer %s has no weight decay: leave out "
-                                    "--weight-decay", rule->d->name);
+                          : lh_fail(ctx, LEHR_E_USAGE,
+                                    "optimizer %s has no weight decay: leave out "
+                                    "--weight-decay",
+                                    rule->d->name);
     double *mine = &rule->binding.p[rule->weight_decay];
     if (in_spec && *mine != value)
         return lh_fail(ctx, LEHR_E_USAGE,
-                       "optimizer '%s' and --weight-decay %g disagree: give the weight decay once", spec,
-                       value);
+                       "optimizer '%s' and --weight-decay %g disagree: give the weight decay once",
+                       spec, value);
     *mine = value;
-    return lh_param_check(&in, &rule->table, &lh_params(&rule->table.params)[rule->weight_decay], value,
-                          0);
+    return lh_param_check(&in, &rule->table, &lh_params(&rule->table.params)[rule->weight_decay],
+                          value, 0);
 }
 
 static lehr_status refuse_unsupported(lehr_context *ctx, const lehr_optimizer *d)
@@ -73,11 +76,12 @@ static lehr_status refuse_unsupported(lehr_context *ctx, const lehr_optimizer *d
         if (slots[i].kind == LEHR_SLOT_SCRATCH) what = "scratch slots";
     if (!what) return LEHR_OK;
     return lh_fail(ctx, LEHR_E_UNSUPPORTED,
-                   "optimizer %s needs %s, which lehr %s does not run: use another optimizer", d->name,
-                   what, lehr_version());
+                   "optimizer %s needs %s, which lehr %s does not run: use another optimizer",
+                   d->name, what, lehr_version());
 }
 
-static lehr_status ask_check(lehr_context *ctx, const char *spec, lh_host *host, const lh_rule *rule)
+static lehr_status ask_check(lehr_context *ctx, const char *spec, lh_host *host,
+                             const lh_rule *rule)
 {
     fenv_t env;
     if (!rule->d->check) return LEHR_OK;
@@ -97,7 +101,8 @@ lehr_status lh_rule_open(lehr_context *ctx, lehr_registry *registry, const char 
     lehr_status st = read_spec(ctx, registry, spec, out, &in_spec);
     if (st != LEHR_OK) return st;
     for (uint32_t i = 0; i < out->d->params.count; i++)
-        if (strcmp(lh_params(&out->d->params)[i].name, "weight_decay") == 0) out->weight_decay = (int)i;
+        if (strcmp(lh_params(&out->d->params)[i].name, "weight_decay") == 0)
+            out->weight_decay = (int)i;
     st = refuse_unsupported(ctx, out->d);
     if (st == LEHR_OK) st = set_weight_decay(ctx, spec, weight_decay, in_spec, out);
     if (st == LEHR_OK) st = ask_check(ctx, spec, host, out);
@@ -168,12 +173,13 @@ static void add_numbers(const lh_rule *rule, use how, lh_str *out)
     lh_str_printf(out, "%slr", type);
     for (uint32_t i = 0; i < rule->d->params.count; i++)
         if (lh_rule_is_argument(&params[i])) lh_str_printf(out, ", %s%s", type, params[i].name);
-    for (uint32_t i = 0; i < rule->d->scalars.count; i++) lh_str_printf(out, ", %s%s", type, scalars[i]);
+    for (uint32_t i = 0; i < rule->d->scalars.count; i++)
+        lh_str_printf(out, ", %s%s", type, scalars[i]);
 }
 
 /* before, name, between, name, after for each slot that exists; between NULL: the name once. */
-static void add_slots(const lh_rule *rule, const char *before, const char *between, const char *after,
-                      lh_str *out)
+static void add_slots(const lh_rule *rule, const char *before, const char *between,
+                      const char *after, lh_str *out)
 {
     const lehr_slot *slots = rule->d->slots.at;
     for (uint32_t i = 0; i < rule->d->slots.count; i++) {
@@ -210,7 +216,8 @@ static void add_rule(const lh_rule *rule, lh_str *out)
     lh_str_add(out, ")\n{\n    real w = *lh_weight;\n");
     add_constants(rule, out);
     add_slots(rule, "    real ", " = *lh_", ";\n", out);
-    lh_str_printf(out, "    do {\n#line 1 \"optimizer %s, pass 1\"\n%s\n", rule->d->name, pass->code);
+    lh_str_printf(out, "    do {\n#line 1 \"optimizer %s, pass 1\"\n%s\n", rule->d->name,
+                  pass->code);
     lh_str_add(out, "#line 1 \"update\"\n    } while (0);\n");
     add_slots(rule, "    *lh_", " = ", ";\n", out);
     lh_str_add(out, "    *lh_weight = w;\n}\n\n");
@@ -230,7 +237,8 @@ static void add_element(const lh_rule *rule, lh_str *out)
 
 static void add_kernel(const lh_rule *rule, size_t local, lh_str *out)
 {
-    lh_str_printf(out, "__kernel __attribute__((reqd_work_group_size(%zu, 1, 1)))\n", local ? local : 1);
+    lh_str_printf(out, "__kernel __attribute__((reqd_work_group_size(%zu, 1, 1)))\n",
+                  local ? local : 1);
     lh_str_add(out, "void lh_update(__global real *restrict lh_weights,\n"
                     "    __global const real *restrict lh_gradients");
     add_slots(rule, ",\n    __global real *restrict lh_all_", NULL, "", out);
@@ -259,11 +267,12 @@ static void add_kernel(const lh_rule *rule, size_t local, lh_str *out)
 
 void lh_rule_source(const lh_rule *rule, size_t local, lh_str *out)
 {
-    lh_str_printf(out, "/* optimizer %s */\n#pragma OPENCL FP_CONTRACT OFF\ntypedef float real;\n\n",
+    lh_str_printf(out,
+                  "/* optimizer %s */\n#pragma OPENCL FP_CONTRACT OFF\ntypedef float real;\n\n",
                   rule->d->name);
     if (rule->d->preamble)
-        lh_str_printf(out, "#line 1 \"optimizer %s, preamble\"\n%s\n#line 1 \"update\"\n", rule->d->name,
-                      rule->d->preamble);
+        lh_str_printf(out, "#line 1 \"optimizer %s, preamble\"\n%s\n#line 1 \"update\"\n",
+                      rule->d->name, rule->d->preamble);
     add_rule(rule, out);
     add_kernel(rule, local, out);
 }

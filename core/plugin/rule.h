@@ -15,8 +15,8 @@ typedef struct lh_rule {
     double lr;        /* that belongs to the rule or preset, 0: none */
 } lh_rule;
 
-/* Parses and binds spec, sets weight_decay (NaN: not given), asks the plugin's check(), refuses parts of
- * the ABI that are not run. */
+/* Parses and binds spec, sets weight_decay (NaN: not given), asks the plugin's check(), refuses
+ * parts of the ABI that are not run. */
 lehr_status lh_rule_open(lehr_context *ctx, lehr_registry *registry, const char *spec,
                          double weight_decay, lh_host *host, lh_rule *out);
 void lh_rule_close(lh_rule *rule);
@@ -27,10 +27,10 @@ double lh_rule_slot_init(const lh_rule *rule, uint32_t slot);
 /* True when the parameter is a kernel argument, false when it is a constant of the source. */
 bool lh_rule_is_argument(const lehr_param *p);
 
-/* The program's text.  local 0: one work-item takes a contiguous chunk (CPU family); else one work-item
- * per weight in groups of local.  Arguments of kernel lh_update, in order: weights, gradients, the
- * slots that exist, control, first (ulong), count (ulong), chunk (ulong), lr, the parameters that are
- * arguments, the scalars. */
+/* The program's text.  local 0: one work-item takes a contiguous chunk (CPU family); else one
+ * work-item per weight in groups of local.  Arguments of kernel lh_update, in order: weights,
+ * gradients, the slots that exist, control, first (ulong), count (ulong), chunk (ulong), lr, the
+ * parameters that are arguments, the scalars. */
 void lh_rule_source(const lh_rule *rule, size_t local, lh_str *out);
 
 #endif

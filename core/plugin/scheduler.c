@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Schedulers: evaluating an expression for any update, and keeping the state of metric-driven parts.
+ * Schedulers: evaluating an expression for any update, and keeping the state of metric-driven
+ * parts.
  *
  * Meaning: a schedule gives a value (a learning rate).  In a product each schedule acts as the
- * multiplier value / base, and the base is applied once: a * b = base (a / base) (b / base).  A plain
- * number is a multiplier in a product and an absolute value in a sum. */
+ * multiplier value / base, and the base is applied once: a * b = base (a / base) (b / base).  A
+ * plain number is a multiplier in a product and an absolute value in a sum. */
 #include "core/plugin/scheduler.h"
 
 #include <math.h>
@@ -16,12 +17,19 @@
 static lehr_progress progress_at(const lehr_scheduler *s, const lh_part *part, uint64_t step)
 {
     const lehr_budget *b = &s->budget;
-    return (lehr_progress){
-        .size = sizeof(lehr_progress), .host = &s->host.api, .self = part->self, .p = part->binding.p,
-        .lists = part->binding.lists, .base = b->base, .seed = b->seed, .step = step,
-        .samples = step * b->samples_per_step,
-        .epoch = b->steps_per_epoch ? (double)step / (double)b->steps_per_epoch : 0,
-        .steps_per_epoch = b->steps_per_epoch, .total_steps = b->total_steps};
+    return (lehr_progress){.size = sizeof(lehr_progress),
+                           .host = &s->host.api,
+                           .self = part->self,
+                           .p = part->binding.p,
+                           .lists = part->binding.lists,
+                           .base = b->base,
+                           .seed = b->seed,
+                           .step = step,
+                           .samples = step * b->samples_per_step,
+                           .epoch =
+                               b->steps_per_epoch ? (double)step / (double)b->steps_per_epoch : 0,
+                           .steps_per_epoch = b->steps_per_epoch,
+                           .total_steps = b->total_steps};
 }
 
 static lehr_status part_value(lehr_scheduler *s, const lh_part *part, uint64_t step, double *out)
@@ -113,7 +121,8 @@ lehr_status lehr_scheduler_value(lehr_scheduler *s, uint64_t step, double *out)
     if (st != LEHR_OK) return st;
     if (!(result.value >= 0 && isfinite(result.value)))
         return lh_fail(s->ctx, LEHR_E_PARAM, "schedule '%s' gives %g for update %llu (base %g)",
-                       lh_str_text(&s->spec), result.value, (unsigned long long)step, s->budget.base);
+                       lh_str_text(&s->spec), result.value, (unsigned long long)step,
+                       s->budget.base);
     *out = result.value;
     return LEHR_OK;
 }

@@ -40,7 +40,8 @@ bool lh_accept(lh_cursor *c, char c0)
 static lehr_status unexpected(const lh_cursor *c, const char *wanted)
 {
     const char *at = c->text + c->at;
-    if (!*at) return lh_spec_fail(c, LEHR_E_USAGE, c->at, "the text ends where %s is wanted", wanted);
+    if (!*at)
+        return lh_spec_fail(c, LEHR_E_USAGE, c->at, "the text ends where %s is wanted", wanted);
     return lh_spec_fail(c, LEHR_E_USAGE, c->at, "'%c' where %s is wanted", *at, wanted);
 }
 
@@ -95,10 +96,11 @@ lehr_status lh_read_number(lh_cursor *c, lh_term *out)
     bool fits = copy_text(c, start, out->unit, sizeof out->unit);
     for (size_t i = 0; i < LH_COUNT(units) && fits; i++)
         if (strcmp(out->unit, units[i]) == 0) return LEHR_OK;
-    return lh_spec_fail(c, LEHR_E_USAGE, start,
-                        "unknown unit '%.*s'; known: ep (epochs), st (updates), samples, %% (of the "
-                        "run, or of the base value)",
-                        (int)(c->at - start), c->text + start);
+    return lh_spec_fail(
+        c, LEHR_E_USAGE, start,
+        "unknown unit '%.*s'; known: ep (epochs), st (updates), samples, %% (of the "
+        "run, or of the base value)",
+        (int)(c->at - start), c->text + start);
 }
 
 /* Words may hold points: val.loss. */

@@ -72,7 +72,8 @@ typedef struct lh_binding {
 } lh_binding;
 
 /* Defaults, then the preset, then the arguments; everything checked against the table. */
-lehr_status lh_bind(const lh_cursor *c, const lh_table *table, const lh_call *call, lh_binding *out);
+lehr_status lh_bind(const lh_cursor *c, const lh_table *table, const lh_call *call,
+                    lh_binding *out);
 void lh_binding_free(lh_binding *binding);
 /* "step(gamma=0.5, every=3900st)": every value, no preset, durations in updates. */
 void lh_binding_text(const lh_table *table, const lh_binding *binding, lh_str *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Checked copies of a plugin's descriptors: sizes and strides are brought to this host's, then every
- * table is looked at, so that nothing above has to doubt them. */
+ * Checked copies of a plugin's descriptors: sizes and strides are brought to this host's, then
+ * every table is looked at, so that nothing above has to doubt them. */
 #include "core/plugin/host.h"
 
 #include <math.h>
@@ -76,7 +76,8 @@ static const char *wrong_param(const lehr_param *p)
     if (p->kind > LEHR_VALUE) return "its kind is unknown";
     if (p->flags & 0xffff0000u & ~(uint32_t)KNOWN) return "it has a flag this lehr does not know";
     if (!(p->min < p->max)) return "its min is not below its max";
-    if (p->kind == LEHR_BOOL && (p->min != 0 || p->max != 1)) return "a BOOL's range must be 0 to 1";
+    if (p->kind == LEHR_BOOL && (p->min != 0 || p->max != 1))
+        return "a BOOL's range must be 0 to 1";
     if (p->kind == LEHR_CHOICE) {
         if (!p->choices || !p->choices[0]) return "a CHOICE needs choices";
         double count = 0;
@@ -179,11 +180,12 @@ void lh_schedule_free(lehr_schedule **schedule)
 static bool taken(const char *name)
 {
     static const char *const names[] = {
-        "w", "g", "lr", "real", "if", "else", "for", "while", "do", "break", "continue", "switch",
-        "case", "default", "return", "goto", "sizeof", "struct", "union", "enum", "typedef", "const",
-        "volatile", "static", "extern", "inline", "int", "uint", "float", "double", "half", "char",
-        "uchar", "short", "ushort", "long", "ulong", "bool", "void", "signed", "unsigned", "size_t",
-        "global", "local", "constant", "private", "kernel"};
+        "w",        "g",      "lr",       "real",   "if",       "else",    "for",      "while",
+        "do",       "break",  "continue", "switch", "case",     "default", "return",   "goto",
+        "sizeof",   "struct", "union",    "enum",   "typedef",  "const",   "volatile", "static",
+        "extern",   "inline", "int",      "uint",   "float",    "double",  "half",     "char",
+        "uchar",    "short",  "ushort",   "long",   "ulong",    "bool",    "void",     "signed",
+        "unsigned", "size_t", "global",   "local",  "constant", "private", "kernel"};
     for (size_t i = 0; i < LH_COUNT(names); i++)
         if (strcmp(name, names[i]) == 0) return true;
     return false;
@@ -197,7 +199,8 @@ typedef struct scope {
 static lehr_status enter_name(const subject *s, scope *in, const char *what, const char *name)
 {
     if (!lh_name_valid(name) || strncmp(name, "lh_", 3) == 0 || taken(name))
-        return wrong(s, what, "a name is not [a-z][a-z0-9_]{0,30} or is taken by the rule language");
+        return wrong(s, what,
+                     "a name is not [a-z][a-z0-9_]{0,30} or is taken by the rule language");
     for (uint32_t i = 0; i < in->count; i++)
         if (strcmp(in->names[i], name) == 0) return wrong(s, what, "a name is used twice");
     if (in->count == LH_COUNT(in->names)) return wrong(s, what, "too many names");
@@ -303,10 +306,10 @@ lehr_status lh_optimizer_copy(lehr_context *ctx, const char *path, const lehr_op
         const char *what;
         lehr_span *span;
         size_t element;
-    } spans[] = {{"params", &d->params, sizeof(lehr_param)}, {"slots", &d->slots, sizeof(lehr_slot)},
-                 {"state", &d->state, sizeof(lehr_var)}, {"scalars", &d->scalars, sizeof(char *)},
-                 {"passes", &d->passes, sizeof(lehr_pass)},
-                 {"presets", &d->presets, sizeof(lehr_preset)}};
+    } spans[] = {
+        {"params", &d->params, sizeof(lehr_param)}, {"slots", &d->slots, sizeof(lehr_slot)},
+        {"state", &d->state, sizeof(lehr_var)},     {"scalars", &d->scalars, sizeof(char *)},
+        {"passes", &d->passes, sizeof(lehr_pass)},  {"presets", &d->presets, sizeof(lehr_preset)}};
     lehr_status st = LEHR_OK;
     for (size_t i = 0; i < LH_COUNT(spans); i++) {
         lehr_span copy = *spans[i].span;

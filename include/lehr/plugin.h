@@ -148,7 +148,7 @@ typedef struct lehr_progress {
     uint64_t         seed;        /* run seed; the only permitted source of randomness */
     uint64_t         step;        /* updates already made: 0 before the first */
     uint64_t         samples;     /* training samples already consumed */
-    double           epoch;       /* epochs already completed, with the fraction of the running one */
+    double           epoch;       /* epochs completed, with the fraction of the running one */
     uint64_t         steps_per_epoch;   /* 0: not known */
     uint64_t         total_steps;       /* 0: open-ended; see LEHR_S_NEEDS_TOTAL */
 } lehr_progress;
@@ -187,7 +187,7 @@ typedef struct lehr_schedule {
  *   lr, every parameter, every scalar, every reduction of an earlier pass: const real
  *   every slot                 read and write
  * `break` ends this element early.  Not allowed: return, goto, preprocessor lines, barriers,
- * atomics, work-item functions, address-space words, unbalanced brackets, names that begin with lh_.
+ * atomics, work-item functions, address-space words, unbalanced brackets, names beginning with lh_.
  * Parameters of kind BOOL and CHOICE are constants of the compiled rule, so a branch on one costs
  * nothing; all others are kernel arguments and may change at every update without a compilation.
  * A parameter named weight_decay is zero for groups the user excluded (biases, batch norm). */
@@ -197,8 +197,8 @@ typedef struct lehr_slot {
     const char *name, *doc;
     double      init;
     uint32_t    kind, flags;
-    const char *when;             /* a parameter: where it is 0 the slot takes no memory, and the pass
-                                     sees a variable that starts at init each time; NULL: always */
+    const char *when;             /* a parameter: where it is 0 the slot takes no memory, and the
+                                     pass sees a variable that starts at init; NULL: always */
     const char *init_from;        /* a parameter whose value is used instead of init, or NULL */
 } lehr_slot;
 #define LEHR_SLOT(NAME, DOC)            { NAME, DOC, 0, LEHR_SLOT_STATE, 0, 0, 0 }
@@ -269,7 +269,8 @@ typedef struct lehr_tensor {
     lehr_buf        w, g;
     const lehr_buf *slots;
 } lehr_tensor;
-typedef struct lehr_device_api {      /* everything is queued in order; nothing waits unless it says so */
+/* Everything is queued in order; nothing waits unless it says so. */
+typedef struct lehr_device_api {
     uint32_t    size, flags;
     lehr_status (*temp)(const lehr_host *, uint64_t count, lehr_buf *out) LEHR_NX;
     lehr_status (*gemm)(const lehr_host *, uint32_t trans_a, uint32_t trans_b,     /* row-major */
@@ -279,7 +280,8 @@ typedef struct lehr_device_api {      /* everything is queued in order; nothing 
     lehr_status (*map)(const lehr_host *, const char *code, uint64_t count, const lehr_buf *x,
                        uint32_t n, const double *a, uint32_t m) LEHR_NX;
     lehr_status (*sumsq)(const lehr_host *, lehr_buf x, uint64_t count, lehr_buf out) LEHR_NX;
-    lehr_status (*read)(const lehr_host *, lehr_buf x, uint64_t count, float *to) LEHR_NX; /* waits */
+    /* Waits. */
+    lehr_status (*read)(const lehr_host *, lehr_buf x, uint64_t count, float *to) LEHR_NX;
     /* cl_context, cl_device_id, cl_command_queue for plugins that include CL/cl.h themselves. */
     lehr_status (*native)(const lehr_host *, void **context, void **device, void **queue) LEHR_NX;
 } lehr_device_api;
@@ -300,7 +302,8 @@ typedef struct lehr_stream {
 typedef struct lehr_opaque {
     uint32_t    size, version;
     lehr_status (*save)(const lehr_host *, const void *self, const lehr_stream *) LEHR_NX;
-    lehr_status (*load)(const lehr_host *, void *self, const lehr_stream *, uint32_t version) LEHR_NX;
+    lehr_status (*load)(const lehr_host *, void *self, const lehr_stream *,
+                        uint32_t version) LEHR_NX;
 } lehr_opaque;
 
 /* ---- the plugin ----------------------------------------------------------------------------- */

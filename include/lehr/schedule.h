@@ -17,8 +17,8 @@ typedef struct lehr_registry lehr_registry;
 typedef struct lehr_registry_params {
     const char *const *files; /* plugin files named by the user, loaded at once */
     uint32_t file_count;
-    const char *directory;    /* the built-in plugins; NULL: LEHR_PLUGIN_DIR of the environment, else
-                                 the installed (or build tree's) one */
+    const char *directory; /* the built-in plugins; NULL: LEHR_PLUGIN_DIR of the environment, else
+                              the installed (or build tree's) one */
     uint32_t no_plugins;      /* 1: only the built-in directory, no files, no search path */
 } lehr_registry_params;
 
@@ -33,8 +33,8 @@ typedef struct lehr_plugin_info {
 } lehr_plugin_info;
 uint32_t lehr_registry_plugin_count(const lehr_registry *registry);
 void lehr_registry_plugin(const lehr_registry *registry, uint32_t i, lehr_plugin_info *out);
-/* Descriptor number i, NULL past the end; and by name (loading it from the search path), or an error
- * that lists what exists. */
+/* Descriptor number i, NULL past the end; and by name (loading it from the search path), or an
+ * error that lists what exists. */
 const lehr_schedule *lehr_registry_schedule(const lehr_registry *registry, uint32_t i);
 const lehr_optimizer *lehr_registry_optimizer(const lehr_registry *registry, uint32_t i);
 lehr_status lehr_registry_find_schedule(lehr_registry *registry, const char *name,
@@ -42,16 +42,16 @@ lehr_status lehr_registry_find_schedule(lehr_registry *registry, const char *nam
 lehr_status lehr_registry_find_optimizer(lehr_registry *registry, const char *name,
                                          const lehr_optimizer **out);
 
-/* Checks "adam(beta1=0.95)" or "keras3:adam" without a device: text (may be NULL) receives it with every
- * value written out (free it with free()), lr the learning rate that belongs to the rule or preset, 0 when
- * it has none.  Errors: LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_PLUGIN. */
+/* Checks "adam(beta1=0.95)" or "keras3:adam" without a device: text (may be NULL) receives it with
+ * every value written out (free it with free()), lr the learning rate that belongs to the rule or
+ * preset, 0 when it has none.  Errors: LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_PLUGIN. */
 lehr_status lehr_optimizer_resolve(lehr_context *ctx, lehr_registry *registry, const char *spec,
                                    char **text, double *lr);
 
 /* What durations and fractions of a schedule are measured against. */
 typedef struct lehr_budget {
     double base;               /* the base learning rate, > 0 */
-    uint64_t steps_per_epoch;  /* updates in one epoch; 0: not known (durations in ep are refused) */
+    uint64_t steps_per_epoch; /* updates in one epoch; 0: not known (durations in ep are refused) */
     uint64_t total_steps;      /* updates of the whole run; 0: open-ended */
     uint64_t samples_per_step; /* batch x accumulation; 0: not known */
     uint64_t seed;
@@ -59,13 +59,13 @@ typedef struct lehr_budget {
 
 typedef struct lehr_scheduler lehr_scheduler;
 
-/* Parses "warmup(5ep) * cosine(end=0)" and resolves every duration.  Errors: LEHR_E_USAGE (syntax with
- * column, unknown names with the list), LEHR_E_PARAM (range, missing unit, beyond the budget). */
+/* Parses "warmup(5ep) * cosine(end=0)" and resolves every duration.  Errors: LEHR_E_USAGE (syntax
+ * with column, unknown names with the list), LEHR_E_PARAM (range, unit, beyond the budget). */
 lehr_status lehr_scheduler_create(lehr_context *ctx, lehr_registry *registry, const char *text,
                                   const lehr_budget *budget, lehr_scheduler **out);
 void lehr_scheduler_destroy(lehr_scheduler **scheduler);
-/* The value for update step (0-based): pure, any step in any order.  Errors: LEHR_E_PARAM when it is not
- * finite or negative (names schedule, step and parameters). */
+/* The value for update step (0-based): pure, any step in any order.  Errors: LEHR_E_PARAM when it
+ * is not finite or negative (names schedule, step and parameters). */
 lehr_status lehr_scheduler_value(lehr_scheduler *scheduler, uint64_t step, double *out);
 /* Hands a measurement ("val.loss", better = -1) to metric-driven parts; made after step updates. */
 lehr_status lehr_scheduler_observe(lehr_scheduler *scheduler, uint64_t step, const char *metric,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * adadelta (Zeiler, arXiv 1212.5701): a = rho a + (1 - rho) g^2, d = g sqrt(x + eps) / sqrt(a + eps),
- * x = rho x + (1 - rho) d^2, w -= lr d.  The method has no learning rate of its own: lr = 1.  tf.keras
- * uses lr = 0.001 by default, with which it hardly moves (keras3:adadelta). */
+ * adadelta (Zeiler, arXiv 1212.5701): a = rho a + (1 - rho) g^2, d = g sqrt(x + eps) / sqrt(a +
+ * eps), x = rho x + (1 - rho) d^2, w -= lr d.  The method has no learning rate of its own: lr = 1.
+ * tf.keras uses lr = 0.001 by default, with which it hardly moves (keras3:adadelta). */
 #include <lehr/plugin.h>
 
 enum { RHO };

@@ -2,7 +2,8 @@
  *
  * adam (Kingma & Ba, arXiv 1412.6980, algorithm 1): m, v averages of g and g^2 corrected for their
  * start at 0, w -= lr mhat / (sqrt(vhat) + eps).  eps_hat=1 is Keras' form of section 2's last
- * paragraph, lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + eps): eps then acts larger early on.  */
+ * paragraph, lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + eps): eps then acts larger early
+ * on.  */
 #include <lehr/plugin.h>
 #include <math.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * rmsprop (Tieleman & Hinton, 2012): v = rho v + (1 - rho) g^2, b = momentum b + g / (sqrt(v) + eps),
- * w -= lr b; centered: v - (average of g)^2 in place of v.  eps_inside=1 is sqrt(v + eps), lr_inside=1
- * puts lr into b. */
+ * rmsprop (Tieleman & Hinton, 2012): v = rho v + (1 - rho) g^2, b = momentum b + g / (sqrt(v) +
+ * eps), w -= lr b; centered: v - (average of g)^2 in place of v.  eps_inside=1 is sqrt(v + eps),
+ * lr_inside=1 puts lr into b. */
 #include <lehr/plugin.h>
 
 enum { RHO };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * sgd: stochastic gradient descent with momentum, v = momentum v + (1 - dampening) d, w -= lr v, where
- * d = g + weight_decay w; nesterov: w -= lr (d + momentum v).  As PyTorch: lr outside v (a change of lr
- * acts on the velocity at once), the first v is d.  lr_inside=1 is Keras' v = momentum v + lr d, w -= v. */
+ * sgd: stochastic gradient descent with momentum, v = momentum v + (1 - dampening) d, w -= lr v,
+ * where d = g + weight_decay w; nesterov: w -= lr (d + momentum v).  As PyTorch: lr outside v (a
+ * change of lr acts on the velocity at once), the first v is d.  lr_inside=1 is Keras' v = momentum
+ * v + lr d, w -= v. */
 #include <lehr/plugin.h>
 
 enum { MOMENTUM, NESTEROV, WEIGHT_DECAY, DAMPENING, LR_INSIDE, DECOUPLED };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * exponential(gamma, every): lr = base * gamma^(t / every), continuous in t; or, with rate in place of
- * gamma, base * exp(-rate * t / every).  hold rounds t down to its multiples: hold=1ep changes the value
- * once an epoch (PyTorch ExponentialLR stepped per epoch; the tutorial's base * exp(-k * epoch)). */
+ * exponential(gamma, every): lr = base * gamma^(t / every), continuous in t; or, with rate in place
+ * of gamma, base * exp(-rate * t / every).  hold rounds t down to its multiples: hold=1ep changes
+ * the value once an epoch (PyTorch ExponentialLR stepped per epoch; the tutorial's base * exp(-k *
+ * epoch)). */
 #include <lehr/plugin.h>
 #include <math.h>
 
@@ -11,7 +12,8 @@ static const lehr_param params[] = {
     {"gamma", "factor per `every`", 1, 0, LEHR_ANY, LEHR_REAL, LEHR_P_OPEN_MIN, 0, 0},
     LEHR_DURATIONP("every", "1ep", 0, "over which gamma is reached"),
     LEHR_REALP("rate", 0, -LEHR_ANY, LEHR_ANY, "k of exp(-k t / every), in place of gamma"),
-    {"hold", "the value changes at multiples of this only", 0, 0, LEHR_ANY, LEHR_DURATION, 0, 0, "1st"}};
+    {"hold", "the value changes at multiples of this only", 0, 0, LEHR_ANY, LEHR_DURATION, 0, 0,
+     "1st"}};
 static const lehr_preset presets[] = {
     {"tutorial", "rate=0.1, every=1ep, hold=1ep", "Keras tutorial: lr * exp(-k * epoch), k = 0.1"},
     {"torch", "every=1ep, hold=1ep", "ExponentialLR, stepped once an epoch"}};
@@ -29,7 +31,8 @@ static lehr_status check(const lehr_host *host, const lehr_progress *t)
 {
     int gamma = t->p[GAMMA] != 1, rate = t->p[RATE] != 0;
     if (gamma && rate) return host->fail(host, LEHR_E_PARAM, "give gamma or rate, not both");
-    if (!gamma && !rate) return host->fail(host, LEHR_E_PARAM, "give gamma, e.g. gamma=0.95, or rate");
+    if (!gamma && !rate)
+        return host->fail(host, LEHR_E_PARAM, "give gamma, e.g. gamma=0.95, or rate");
     return LEHR_OK;
 }
 

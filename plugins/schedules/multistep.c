@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * multistep(milestones, gamma): lr = base * gamma^n, n = milestones m with m <= t (PyTorch MultiStepLR:
- * the change takes effect at the milestone; a milestone named twice counts twice). */
+ * multistep(milestones, gamma): lr = base * gamma^n, n = milestones m with m <= t (PyTorch
+ * MultiStepLR: the change takes effect at the milestone; a milestone named twice counts twice). */
 #include <lehr/plugin.h>
 #include <math.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * plateau(metric, factor, patience): multiplies by factor after measurements that did not improve.
- * counting=torch (PyTorch ReduceLROnPlateau, the default) reduces when more than `patience` were bad,
- * counting=keras when `patience` were.  NaN is no improvement. */
+ * counting=torch (PyTorch ReduceLROnPlateau, the default) reduces when more than `patience` were
+ * bad, counting=keras when `patience` were.  NaN is no improvement. */
 #include <lehr/plugin.h>
 
 enum { FACTOR, PATIENCE, THRESHOLD, MODE, COOLDOWN, MIN, COUNTING };
@@ -23,7 +23,8 @@ static const lehr_var state[] = {
     LEHR_VAR("cooling", 0, "cooldown that is left")};
 static const lehr_preset presets[] = {
     {"torch", "factor=0.1, patience=10, threshold=1e-4, mode=rel", "ReduceLROnPlateau"},
-    {"keras3", "factor=0.1, patience=10, threshold=1e-4, mode=abs, counting=keras", "ReduceLROnPlateau"}};
+    {"keras3", "factor=0.1, patience=10, threshold=1e-4, mode=abs, counting=keras",
+     "ReduceLROnPlateau"}};
 
 static double value(const lehr_progress *t, const double *s)
 {

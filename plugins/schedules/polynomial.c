@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * polynomial(end, power): lr = end + (base - end) * (1 - p)^power, p = t / over, held at end from p = 1
- * (Keras PolynomialDecay, optax polynomial_schedule; PyTorch PolynomialLR with end = 0). */
+ * polynomial(end, power): lr = end + (base - end) * (1 - p)^power, p = t / over, held at end from p
+ * = 1 (Keras PolynomialDecay, optax polynomial_schedule; PyTorch PolynomialLR with end = 0). */
 #include <lehr/plugin.h>
 #include <math.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * warmup(duration, from): lr = from + (base - from) * (t + 1) / duration, then base.  No update is spent
- * at `from` itself: the first uses one step of the ramp, the last of the warm-up uses base.  With lag=1
- * it is t / duration, so that the first update uses `from` (Keras, PyTorch LinearLR, transformers). */
+ * warmup(duration, from): lr = from + (base - from) * (t + 1) / duration, then base.  No update is
+ * spent at `from` itself: the first uses one step of the ramp, the last of the warm-up uses base.
+ * With lag=1 it is t / duration, so that the first update uses `from` (Keras, PyTorch LinearLR,
+ * transformers). */
 #include <lehr/plugin.h>
 
 enum { DURATION, FROM, LAG };

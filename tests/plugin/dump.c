@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * For oracle.py:  dump schedule SPEC BASE STEPS_PER_EPOCH TOTAL POINTS [metric values …]  prints one value
- * a line;  dump optimizer SPEC WEIGHTS GRADIENTS RATES OUT  reads raw float32 weights [n], gradients
- * [steps][n] and float64 learning rates [steps], and writes the weights after every step. */
+ * For oracle.py:  dump schedule SPEC BASE STEPS_PER_EPOCH TOTAL POINTS [metric values …]  prints
+ * one value a line;  dump optimizer SPEC WEIGHTS GRADIENTS RATES OUT  reads raw float32 weights
+ * [n], gradients [steps][n] and float64 learning rates [steps], and writes the weights after every
+ * step. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ static void *slurp(const char *path, size_t *bytes)
 
 static int schedule(lehr_context *ctx, lehr_registry *reg, int argc, char **argv)
 {
-    lehr_budget budget = {atof(argv[1]), strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), 128, 1};
+    lehr_budget budget = {atof(argv[1]), strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10),
+                          128, 1};
     lehr_scheduler *s = NULL;
     if (lehr_scheduler_create(ctx, reg, argv[0], &budget, &s) != LEHR_OK) return fail(ctx);
     uint64_t points = strtoull(argv[4], NULL, 10);
@@ -39,7 +41,8 @@ static int schedule(lehr_context *ctx, lehr_registry *reg, int argc, char **argv
         double value = 0;
         if (lehr_scheduler_value(s, t, &value) != LEHR_OK) return fail(ctx);
         printf("%.17g\n", value);
-        if (5 + t < (uint64_t)argc) lehr_scheduler_observe(s, t + 1, "val.loss", -1, atof(argv[5 + t]));
+        if (5 + t < (uint64_t)argc)
+            lehr_scheduler_observe(s, t + 1, "val.loss", -1, atof(argv[5 + t]));
     }
     lehr_scheduler_destroy(&s);
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loading: each defective plugin is refused with the right code and words, files that are no plugins,
- * trust in directories, the floating-point environment, no shadowing. */
+ * Loading: each defective plugin is refused with the right code and words, files that are no
+ * plugins, trust in directories, the floating-point environment, no shadowing. */
 #define _GNU_SOURCE
 #include "tests/plugin/rig.h"
 
@@ -38,40 +38,41 @@ static void says(const char *what, const char *part)
 
 static const struct {
     const char *name, *part;
-} at_load[] = {{"no_entry", "exports no lehr_plugin_v1"},
-               {"null", "returned NULL"},
-               {"changing", "different results"},
-               {"minor", "built for plugin ABI 1.7, this lehr offers 1.0"},
-               {"major", "built for plugin ABI 2.0"},
-               {"small", "lehr_plugin.size is 8"},
-               {"no_id", "id and version"},
-               {"empty", "holds no schedule and no optimizer"},
-               {"no_array", "do not fit"},
-               {"small_schedule", "schedule evil, size"},
-               {"shadow", "schedule 'cosine' exists already"},
-               {"schedule_flag", "flags"},
-               {"stride", "LEHR_LIST"},
-               {"no_value", "value: must be set"},
-               {"default_above_max", "schedule evil, parameter beta1: its default is outside its range"},
-               {"param_name", "parameter Beta: its name must match"},
-               {"param_twice", "used twice"},
-               {"param_kind", "kind is unknown"},
-               {"param_flag", "flag"},
-               {"min_above_max", "min is not below its max"},
-               {"nan_bound", "min is not below its max"},
-               {"no_choices", "needs choices"},
-               {"bare_duration", "as text with its unit"},
-               {"param_word", "taken by the rule language"},
-               {"rule_return", "pass 1, line 2: 'return' is not allowed"},
-               {"rule_bracket", "'}' closes nothing"},
-               {"rule_digraph", "is not allowed"},
-               {"rule_barrier", "'barrier' is not allowed"},
-               {"rule_define", "line 2: '#' is not allowed"},
-               {"rule_index", "'get_global_id' is not allowed"},
-               {"rule_comment", "is never closed"},
-               {"no_scalar", "scalar: must be set"},
-               {"slot_when", "names no parameter"},
-               {"execstack", "executable stack"}};
+} at_load[] = {
+    {"no_entry", "exports no lehr_plugin_v1"},
+    {"null", "returned NULL"},
+    {"changing", "different results"},
+    {"minor", "built for plugin ABI 1.7, this lehr offers 1.0"},
+    {"major", "built for plugin ABI 2.0"},
+    {"small", "lehr_plugin.size is 8"},
+    {"no_id", "id and version"},
+    {"empty", "holds no schedule and no optimizer"},
+    {"no_array", "do not fit"},
+    {"small_schedule", "schedule evil, size"},
+    {"shadow", "schedule 'cosine' exists already"},
+    {"schedule_flag", "flags"},
+    {"stride", "LEHR_LIST"},
+    {"no_value", "value: must be set"},
+    {"default_above_max", "schedule evil, parameter beta1: its default is outside its range"},
+    {"param_name", "parameter Beta: its name must match"},
+    {"param_twice", "used twice"},
+    {"param_kind", "kind is unknown"},
+    {"param_flag", "flag"},
+    {"min_above_max", "min is not below its max"},
+    {"nan_bound", "min is not below its max"},
+    {"no_choices", "needs choices"},
+    {"bare_duration", "as text with its unit"},
+    {"param_word", "taken by the rule language"},
+    {"rule_return", "pass 1, line 2: 'return' is not allowed"},
+    {"rule_bracket", "'}' closes nothing"},
+    {"rule_digraph", "is not allowed"},
+    {"rule_barrier", "'barrier' is not allowed"},
+    {"rule_define", "line 2: '#' is not allowed"},
+    {"rule_index", "'get_global_id' is not allowed"},
+    {"rule_comment", "is never closed"},
+    {"no_scalar", "scalar: must be set"},
+    {"slot_when", "names no parameter"},
+    {"execstack", "executable stack"}};
 
 Test(loader, defective_plugins_are_refused)
 {
@@ -192,7 +193,8 @@ Test(loader, search_path_and_trust)
     cr_expect_eq(lehr_registry_find_schedule(reg, "evil", &d), LEHR_E_PLUGIN);
     says("writable file", "writable by everybody");
     chmod(path, 0600);
-    cr_expect_eq(lehr_registry_find_schedule(reg, "evil", &d), LEHR_OK, "%s", lehr_context_message(ctx));
+    cr_expect_eq(lehr_registry_find_schedule(reg, "evil", &d), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
     cr_expect_str_eq(d->name, "evil");
     lehr_registry_destroy(&reg);
     lehr_registry_params none = {.no_plugins = 1};
@@ -200,7 +202,8 @@ Test(loader, search_path_and_trust)
     cr_expect_eq(lehr_registry_find_schedule(reg, "evil", &d), LEHR_E_USAGE);
     cr_expect_eq(lehr_registry_find_schedule(reg, "../evil", &d), LEHR_E_USAGE);
     lehr_registry_destroy(&reg);
-    cr_assert_eq(chdir(directory), 0); /* relative entries and the working directory are not searched */
+    cr_assert_eq(chdir(directory),
+                 0); /* relative entries and the working directory are not searched */
     setenv("LEHR_PLUGIN_PATH", ".:", 1);
     cr_assert_eq(lehr_registry_create(ctx, NULL, &reg), LEHR_OK);
     cr_expect_eq(lehr_registry_find_schedule(reg, "evil", &d), LEHR_E_USAGE);
@@ -210,7 +213,8 @@ Test(loader, search_path_and_trust)
 Test(loader, what_is_loaded_is_told)
 {
     lehr_plugin_info info;
-    cr_assert_eq(load(LEHR_TEST_PLUGIN_DIR "/lehr-adam.so"), LEHR_OK, "the same file again is no error");
+    cr_assert_eq(load(LEHR_TEST_PLUGIN_DIR "/lehr-adam.so"), LEHR_OK,
+                 "the same file again is no error");
     cr_assert(lehr_registry_plugin_count(reg) >= 16);
     lehr_registry_plugin(reg, 0, &info);
     cr_expect_str_eq(info.id, "org.lehr.adadelta");
@@ -243,7 +247,8 @@ Test(loader, rules_that_fail_on_the_device)
         cr_assert_eq(lehr_registry_create(r.ctx, &params, &r.reg), LEHR_OK, "%s",
                      lehr_context_message(r.ctx));
         cr_expect_eq(lh_updater_create(r.dev, r.reg, "evil", NAN, &r.layout, &u), rows[i].code);
-        cr_expect(strstr(lehr_context_message(r.ctx), rows[i].part), "%s", lehr_context_message(r.ctx));
+        cr_expect(strstr(lehr_context_message(r.ctx), rows[i].part), "%s",
+                  lehr_context_message(r.ctx));
         cr_expect_null(u);
         rig_close(&r);
     }

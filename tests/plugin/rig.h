@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the plugin tests share: a context that keeps warnings, a registry, an updater over a small arena
- * of two groups, random numbers. */
+ * What the plugin tests share: a context that keeps warnings, a registry, an updater over a small
+ * arena of two groups, random numbers. */
 #ifndef LEHR_TEST_PLUGIN_RIG_H
 #define LEHR_TEST_PLUGIN_RIG_H
 
@@ -51,7 +51,8 @@ static inline void rig_open(rig *r)
     cr_assert_eq(lehr_context_create(NULL, &r->ctx), LEHR_OK);
     cr_assert_eq(lehr_registry_create(r->ctx, NULL, &r->reg), LEHR_OK, "%s",
                  lehr_context_message(r->ctx));
-    cr_assert_eq(lehr_device_open(r->ctx, NULL, &r->dev), LEHR_OK, "%s", lehr_context_message(r->ctx));
+    cr_assert_eq(lehr_device_open(r->ctx, NULL, &r->dev), LEHR_OK, "%s",
+                 lehr_context_message(r->ctx));
     cr_assert_eq(lh_buffer_create(r->dev, ARENA * 4, &r->weights), LEHR_OK);
     cr_assert_eq(lh_buffer_create(r->dev, ARENA * 4, &r->gradients), LEHR_OK);
     cr_assert_eq(lh_buffer_create(r->dev, 8, &r->control), LEHR_OK);

@@ -68,7 +68,10 @@ static double f_multistep(uint64_t t)
     return BASE * (t >= 10 * EPOCH ? 0.1 : 1) * (t >= 20 * EPOCH ? 0.1 : 1) * (t >= 500 ? 0.1 : 1);
 }
 static double f_exponential(uint64_t t) { return BASE * exp((double)t / EPOCH * log(0.9)); }
-static double f_exponential_updates(uint64_t t) { return BASE * exp2((double)t / 100 * log2(0.98)); }
+static double f_exponential_updates(uint64_t t)
+{
+    return BASE * exp2((double)t / 100 * log2(0.98));
+}
 static double f_time(uint64_t t) { return BASE / (1 + 0.01 * (double)t); }
 static double f_time_epochs(uint64_t t) { return BASE / (1 + 0.5 * ((double)t / EPOCH)); }
 static double f_polynomial(uint64_t t)
@@ -96,7 +99,10 @@ static double f_cosine_end(uint64_t t)
     double half = sin(share(t, 3000) * acos(-1) / 2);
     return BASE - (BASE - 1e-3) * half * half;
 }
-static double f_warmup(uint64_t t) { return t < 5 * EPOCH ? BASE * (double)(t + 1) / (5 * EPOCH) : BASE; }
+static double f_warmup(uint64_t t)
+{
+    return t < 5 * EPOCH ? BASE * (double)(t + 1) / (5 * EPOCH) : BASE;
+}
 static double f_warmup_from(uint64_t t)
 {
     return t < 100 ? 0.02 + (BASE - 0.02) * (double)(t + 1) / 100 : BASE;
@@ -109,7 +115,10 @@ static double f_tutorial_step(uint64_t t)
 {
     return BASE * pow(0.2, floor((1 + floor((double)t / EPOCH)) / 2));
 }
-static double f_tutorial_exponential(uint64_t t) { return BASE * exp(-0.1 * floor((double)t / EPOCH)); }
+static double f_tutorial_exponential(uint64_t t)
+{
+    return BASE * exp(-0.1 * floor((double)t / EPOCH));
+}
 static double f_tutorial_time(uint64_t t) { return BASE / (1 + BASE / 25 * (double)t); }
 
 static const struct {
@@ -143,7 +152,10 @@ static const struct {
 };
 
 /* 1e-12 relative; near an end at 0 the rounding of the base counts. */
-static bool close_to(double got, double want) { return fabs(got - want) <= 1e-12 * want + 4e-16 * BASE; }
+static bool close_to(double got, double want)
+{
+    return fabs(got - want) <= 1e-12 * want + 4e-16 * BASE;
+}
 
 Test(schedules, ten_thousand_points)
 {
@@ -168,8 +180,8 @@ static void value_at(const char *text, uint64_t step, double want)
 {
     lehr_scheduler *s = make(text);
     double got = at(s, step);
-    cr_expect(fabs(got - want) <= 1e-15, "%s at %lu: %.17g, want %.17g", text, (unsigned long)step, got,
-              want);
+    cr_expect(fabs(got - want) <= 1e-15, "%s at %lu: %.17g, want %.17g", text, (unsigned long)step,
+              got, want);
     lehr_scheduler_destroy(&s);
 }
 
@@ -250,7 +262,8 @@ static const struct {
     {"0.1", LEHR_E_USAGE, "no schedule"},
     {"-1 * cosine()", LEHR_E_USAGE, "below 0"},
     {"5ep * cosine()", LEHR_E_USAGE, "duration"},
-    {"cosine(over=5)", LEHR_E_PARAM, "column 13: over of cosine is a duration and needs a unit: 5ep"},
+    {"cosine(over=5)", LEHR_E_PARAM,
+     "column 13: over of cosine is a duration and needs a unit: 5ep"},
     {"warmup(5)", LEHR_E_PARAM, "5st (updates)"},
     {"warmup(5min)", LEHR_E_USAGE, "unknown unit 'min'"},
     {"warmup(1e400ep)", LEHR_E_USAGE, "column 8"},
@@ -264,8 +277,10 @@ static const struct {
     {"warmup(1ep, 0, 1, 4)", LEHR_E_USAGE, "at most 3"},
     {"warmup(duration=1ep, 0)", LEHR_E_USAGE, "write name=value"},
     {"warmup(1ep, duration=2ep)", LEHR_E_USAGE, "given twice"},
-    {"step(gama=0.5)", LEHR_E_USAGE, "column 6: schedule step has no parameter 'gama'; did you mean"},
-    {"step(gamma=-1, every=1ep)", LEHR_E_PARAM, "column 12: gamma of step = -1 is outside [0, inf]"},
+    {"step(gama=0.5)", LEHR_E_USAGE,
+     "column 6: schedule step has no parameter 'gama'; did you mean"},
+    {"step(gamma=-1, every=1ep)", LEHR_E_PARAM,
+     "column 12: gamma of step = -1 is outside [0, inf]"},
     {"step(gamma=1%, every=1ep)", LEHR_E_PARAM, "plain number"},
     {"step(gamma=x, every=1ep)", LEHR_E_PARAM, "is a number, not 'x'"},
     {"step(0.5, [1ep])", LEHR_E_PARAM, "one value, not a list"},
@@ -328,7 +343,8 @@ static double after(lehr_scheduler *s, const double *metric, size_t count, int b
 Test(schedules, plateau)
 {
     const double flat[] = {1, 1, 1, 1, NAN, 1, INFINITY, 1, 1};
-    lehr_scheduler *torch = make("plateau(patience=2)"), *keras = make("keras3:plateau(patience=2)");
+    lehr_scheduler *torch = make("plateau(patience=2)"),
+                   *keras = make("keras3:plateau(patience=2)");
     cr_expect_str_eq(lehr_scheduler_metric(torch, 0), "val.loss");
     cr_expect_null(lehr_scheduler_metric(torch, 1));
     equals(after(torch, flat, 3, -1), 0.1, "two bad ones: PyTorch waits");
@@ -361,7 +377,8 @@ Test(schedules, plateau_options)
     s = make("plateau(factor=0.1, patience=0, min=5e-3)");
     equals(after(s, rising + 2, 8, +1), 5e-3, "never below min");
     lehr_scheduler_destroy(&s);
-    s = make("warmup(1ep) * plateau(factor=0.5, patience=0) * plateau(val_loss, factor=0.5, patience=0)");
+    s = make("warmup(1ep) * plateau(factor=0.5, patience=0) * plateau(val_loss, factor=0.5, "
+             "patience=0)");
     cr_expect_eq(lehr_scheduler_state_count(s), 10);
     equals(after(s, rising + 2, 2, +1), 0.025, "reduced");
     lehr_scheduler_destroy(&s);
@@ -374,10 +391,11 @@ static uint32_t next_random(uint32_t *state) { return *state = *state * 1664525u
 Test(schedules, random_text_is_answered)
 {
     static const char *const pieces[] = {
-        "cosine", "warmup", "step", "multistep", "plateau", "tutorial:", "time", "(", ")", "(", ")", "*", "+",
-        ",", "=", "[", "]", "5ep", "10%", "500st", "0.5", "-1", "1e", "1e-3", "1e999", "every", "end", "gamma",
-        "val.loss", " ", "\t", ".", "%", "\x80", "milestones", "(5ep)", "(end=0)", "()",
-        " * ", " + "};
+        "cosine", "warmup", "step",       "multistep", "plateau",  "tutorial:", "time", "(",
+        ")",      "(",      ")",          "*",         "+",        ",",         "=",    "[",
+        "]",      "5ep",    "10%",        "500st",     "0.5",      "-1",        "1e",   "1e-3",
+        "1e999",  "every",  "end",        "gamma",     "val.loss", " ",         "\t",   ".",
+        "%",      "\x80",   "milestones", "(5ep)",     "(end=0)",  "()",        " * ",  " + "};
     uint32_t state = 2024;
     unsigned accepted = 0;
     for (int round = 0; round < 30000; round++) {

@@ -92,43 +92,79 @@ typedef struct trial {
 static const trial trials[] = {
     {"sgd", sgd, NAN, {.lr = 0.01}},
     {"sgd(momentum=0.9)", sgd, NAN, {.lr = 0.01, .momentum = 0.9}},
-    {"sgd(momentum=0.9, nesterov=1)", sgd, 5e-2,
+    {"sgd(momentum=0.9, nesterov=1)",
+     sgd,
+     5e-2,
      {.lr = 0.01, .momentum = 0.9, .nesterov = 1, .decay = 5e-2}},
     {"sgd(momentum=0.8, dampening=0.3)", sgd, NAN, {.lr = 0.01, .momentum = 0.8, .dampening = 0.3}},
     {"keras3:sgd(momentum=0.9)", sgd, NAN, {.lr = 0.01, .momentum = 0.9, .keras = true}},
-    {"keras3:sgd(momentum=0.9, nesterov=yes)", sgd, 0.1,
+    {"keras3:sgd(momentum=0.9, nesterov=yes)",
+     sgd,
+     0.1,
      {.lr = 0.01, .momentum = 0.9, .nesterov = 1, .keras = true, .decoupled = true, .decay = 0.1}},
     {"adagrad", adagrad, NAN, {.lr = 0.05, .eps = 1e-10}},
-    {"torch:adagrad(lr_decay=0.01)", adagrad, 0.1,
+    {"torch:adagrad(lr_decay=0.01)",
+     adagrad,
+     0.1,
      {.lr = 0.05, .eps = 1e-10, .lr_decay = 0.01, .decay = 0.1}},
     {"keras3:adagrad", adagrad, NAN, {.lr = 0.05, .eps = 1e-7, .init = 0.1, .inside = true}},
-    {"keras3:adagrad(eps=0.1)", adagrad, NAN, {.lr = 0.05, .eps = 0.1, .init = 0.1, .inside = true}},
+    {"keras3:adagrad(eps=0.1)",
+     adagrad,
+     NAN,
+     {.lr = 0.05, .eps = 0.1, .init = 0.1, .inside = true}},
     {"keras2017:adagrad", adagrad, NAN, {.lr = 0.05, .eps = 1e-8}},
     {"adadelta", adadelta, NAN, {.lr = 1, .rho = 0.9, .eps = 1e-6}},
-    {"keras3:adadelta", adadelta, 0.05,
+    {"keras3:adadelta",
+     adadelta,
+     0.05,
      {.lr = 1, .rho = 0.95, .eps = 1e-7, .decay = 0.05, .decoupled = true}},
     {"adadelta(eps=0.01)", adadelta, NAN, {.lr = 1, .rho = 0.9, .eps = 0.01}},
     {"paper:adadelta", adadelta, NAN, {.lr = 1, .rho = 0.95, .eps = 1e-6}},
     {"rmsprop", rmsprop, NAN, {.lr = 0.01, .rho = 0.99, .eps = 1e-8}},
-    {"rmsprop(centered=1, momentum=0.9)", rmsprop, NAN,
+    {"rmsprop(centered=1, momentum=0.9)",
+     rmsprop,
+     NAN,
      {.lr = 0.001, .rho = 0.99, .eps = 1e-8, .centered = true, .momentum = 0.9}},
     {"rmsprop(eps=0.1)", rmsprop, NAN, {.lr = 0.01, .rho = 0.99, .eps = 0.1}},
     {"keras3:rmsprop(eps=0.1)", rmsprop, NAN, {.lr = 0.01, .rho = 0.9, .eps = 0.1, .inside = true}},
     {"keras3:rmsprop", rmsprop, NAN, {.lr = 0.01, .rho = 0.9, .eps = 1e-7, .inside = true}},
-    {"keras3:rmsprop(momentum=0.5, centered=1)", rmsprop, NAN,
-     {.lr = 0.01, .rho = 0.9, .eps = 1e-7, .inside = true, .momentum = 0.5, .centered = true,
+    {"keras3:rmsprop(momentum=0.5, centered=1)",
+     rmsprop,
+     NAN,
+     {.lr = 0.01,
+      .rho = 0.9,
+      .eps = 1e-7,
+      .inside = true,
+      .momentum = 0.5,
+      .centered = true,
       .keras = true}},
     {"adam", adam, NAN, {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}},
-    {"adam(beta1=0.8, beta2=0.99, amsgrad=1)", adam, 0.1,
+    {"adam(beta1=0.8, beta2=0.99, amsgrad=1)",
+     adam,
+     0.1,
      {.lr = 0.01, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-8, .amsgrad = true, .decay = 0.1}},
-    {"keras3:adam", adam, NAN, {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7, .keras = true}},
-    {"keras3:adam(eps=0.1)", adam, NAN,
+    {"keras3:adam",
+     adam,
+     NAN,
+     {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7, .keras = true}},
+    {"keras3:adam(eps=0.1)",
+     adam,
+     NAN,
      {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 0.1, .keras = true}},
     {"paper:adam", adam, NAN, {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}},
-    {"adamw", adam, NAN,
+    {"adamw",
+     adam,
+     NAN,
      {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.01, .decoupled = true}},
-    {"keras3:adamw(weight_decay=0.3)", adam, NAN,
-     {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7, .keras = true, .decay = 0.3,
+    {"keras3:adamw(weight_decay=0.3)",
+     adam,
+     NAN,
+     {.lr = 0.01,
+      .beta1 = 0.9,
+      .beta2 = 0.999,
+      .eps = 1e-7,
+      .keras = true,
+      .decay = 0.3,
       .decoupled = true}},
 };
 
@@ -155,8 +191,8 @@ static void run(rig *r, const trial *k)
     lh_buffer_read(r->dev, r->weights, 0, sizeof start, start);
     memset(e, 0, sizeof e);
     for (size_t i = 0; i < ARENA; i++) e[i].w = (double)start[i];
-    cr_assert_eq(lh_updater_create(r->dev, r->reg, k->spec, k->decay, &r->layout, &u), LEHR_OK, "%s: %s",
-                 k->spec, lehr_context_message(r->ctx));
+    cr_assert_eq(lh_updater_create(r->dev, r->reg, k->spec, k->decay, &r->layout, &u), LEHR_OK,
+                 "%s: %s", k->spec, lehr_context_message(r->ctx));
     for (int t = 1; t <= 100; t++) {
         double lr = k->o.lr * (1 - 0.007 * t);
         rig_fill(r, r->gradients, 1000 + (uint64_t)t, 1);
@@ -192,8 +228,8 @@ static lh_updater *create(rig *r, const char *spec, double decay)
 {
     lh_updater *u = NULL;
     lh_enter(r->ctx);
-    cr_assert_eq(lh_updater_create(r->dev, r->reg, spec, decay, &r->layout, &u), LEHR_OK, "%s: %s", spec,
-                 lehr_context_message(r->ctx));
+    cr_assert_eq(lh_updater_create(r->dev, r->reg, spec, decay, &r->layout, &u), LEHR_OK, "%s: %s",
+                 spec, lehr_context_message(r->ctx));
     return u;
 }
 
@@ -234,7 +270,8 @@ Test(updater, halt_keeps_every_bit)
         float(*to)[ARENA] = round ? after : before;
         cr_assert_eq(lh_buffer_read(r.dev, r.weights, 0, sizeof to[0], to[0]), LEHR_OK);
         for (uint32_t i = 0; i < 3; i++)
-            cr_assert_eq(lh_buffer_read(r.dev, lh_updater_slot(u, i), 0, sizeof to[0], to[1 + i]), LEHR_OK);
+            cr_assert_eq(lh_buffer_read(r.dev, lh_updater_slot(u, i), 0, sizeof to[0], to[1 + i]),
+                         LEHR_OK);
         if (round) break;
         rig_control(&r, NAN, 1);
         cr_assert_eq(lh_updater_step(u, 2, 0.1, r.control), LEHR_OK);
@@ -315,8 +352,9 @@ Test(updater, refusals)
     refused(&r, "sgd(weight_decay=nan)", NAN, LEHR_E_PARAM, "number");
     refused(&r, "sgd", -1, LEHR_E_PARAM, "weight_decay");
     lh_updater *u = create(&r, "sgd(weight_decay=0.2)", 0.2);
-    cr_expect_str_eq(lh_updater_text(u), "sgd(momentum=0, nesterov=0, weight_decay=0.2, dampening=0, "
-                                         "lr_inside=0, decoupled=0)");
+    cr_expect_str_eq(lh_updater_text(u),
+                     "sgd(momentum=0, nesterov=0, weight_decay=0.2, dampening=0, "
+                     "lr_inside=0, decoupled=0)");
     cr_expect_eq(lh_updater_slot_count(u), 0, "no momentum, no slot");
     cr_expect_eq(lh_updater_step(u, 1, NAN, r.control), LEHR_E_PARAM);
     lh_updater_destroy(&u);
@@ -328,9 +366,15 @@ Test(updater, learning_rates_of_presets)
     static const struct {
         const char *spec;
         double lr;
-    } rows[] = {{"sgd", 0.001}, {"keras3:sgd", 0.01}, {"keras3:adagrad", 0.001}, {"keras3:adadelta", 0.001},
-                {"keras3:rmsprop", 0.001}, {"keras3:adam", 0.001}, {"keras2017:adadelta", 1},
-                {"keras2017:adagrad", 0.01}, {"optax:adamw", 0}};
+    } rows[] = {{"sgd", 0.001},
+                {"keras3:sgd", 0.01},
+                {"keras3:adagrad", 0.001},
+                {"keras3:adadelta", 0.001},
+                {"keras3:rmsprop", 0.001},
+                {"keras3:adam", 0.001},
+                {"keras2017:adadelta", 1},
+                {"keras2017:adagrad", 0.01},
+                {"optax:adamw", 0}};
     lehr_context *ctx = NULL;
     lehr_registry *reg = NULL;
     lehr_context_create(NULL, &ctx);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Plugins with one defect each: -DEVIL_<name> picks it.  tests/plugin/loader.c says how each must be
- * refused. */
+ * Plugins with one defect each: -DEVIL_<name> picks it.  tests/plugin/loader.c says how each must
+ * be refused. */
 #include <lehr/plugin.h>
 #include <math.h>
 
@@ -140,9 +140,14 @@ static const lehr_optimizer *const optimizers[] = {&optimizer};
 
 LEHR_EXPORT const lehr_plugin *lehr_plugin_v1(void)
 {
-    static const lehr_plugin both = {
-        .size = sizeof both, .abi = LEHR_ABI, .id = "org.example.evil", .version = "1",
-        .schedules = schedules, .schedule_count = 1, .optimizers = optimizers, .optimizer_count = 1};
+    static const lehr_plugin both = {.size = sizeof both,
+                                     .abi = LEHR_ABI,
+                                     .id = "org.example.evil",
+                                     .version = "1",
+                                     .schedules = schedules,
+                                     .schedule_count = 1,
+                                     .optimizers = optimizers,
+                                     .optimizer_count = 1};
 #if defined(EVIL_null)
     (void)both;
     return 0;
