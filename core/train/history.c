@@ -5,12 +5,18 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/files.h"
 
 #define JSONL "history.jsonl"
+
+enum {
+    SHORTEST_LINE = 24,    /* {"kind":"step","step":1}: bounds the number of records by the size */
+    LONGEST_LINE = 1 << 16 /* bounds what parsing one line can allocate */
+};
 
 static const char *const kind_names[] = {[LH_RECORD_STEP] = "step", [LH_RECORD_EPOCH] = "epoch"};
 
@@ -177,7 +183,10 @@ static lehr_status parse_lines(lehr_context *ctx, const char *path, const char *
         const char *newline = memchr(text + at, '\n', size - at);
         size_t length = newline ? (size_t)(newline - text) - at : size - at;
         json_error_t error;
-        json_t *object = json_loadb(text + at, length, JSON_REJECT_DUPLICATES, &error);
+        json_t *object = NULL;
+        snprintf(error.text, sizeof error.text, "a line of %zu bytes", length);
+        if (length <= LONGEST_LINE)
+            object = json_loadb(text + at, length, JSON_REJECT_DUPLICATES, &error);
         number++;
         if (!object && newline && at + length + 1 < size)
             return lh_fail(ctx, LEHR_E_CHECKPOINT,
@@ -199,12 +208,8 @@ static lehr_status parse_lines(lehr_context *ctx, const char *path, const char *
     return LEHR_OK;
 }
 
-static size_t count_lines(const char *text, size_t size)
-{
-    size_t lines = 1;
-    for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
-    return lines;
-}
+/* At least the number of records that size bytes can hold. */
+static size_t most_records(size_t size) { return size / SHORTEST_LINE + 1; }
 
 lehr_status lh_history_read(lehr_context *ctx, const char *path, lh_records *out)
 {
@@ -213,7 +218,7 @@ lehr_status lh_history_read(lehr_context *ctx, const char *path, lh_records *out
     *out = (lh_records){0};
     lehr_status status = lh_file_read(ctx, path, 0, LEHR_E_CHECKPOINT, &text, &size);
     if (status) return status;
-    out->rows = lh_alloc(ctx, count_lines(text, size), sizeof *out->rows);
+    out->rows = lh_alloc(ctx, most_records(size), sizeof *out->rows);
     status = out->rows ? parse_lines(ctx, path, text, size, out, NULL) : LEHR_E_MEMORY;
     free(text);
     if (status) lh_records_free(out);
@@ -253,8 +258,8 @@ lehr_status lh_history_truncate(lehr_context *ctx, const char *dir, uint64_t ste
     }
     status = lh_file_read(ctx, lh_str_text(&path), 0, LEHR_E_CHECKPOINT, &text, &size);
     if (status) goto done;
-    all.rows = lh_alloc(ctx, count_lines(text, size), sizeof *all.rows);
-    ends = lh_alloc(ctx, count_lines(text, size), sizeof *ends);
+    all.rows = lh_alloc(ctx, most_records(size), sizeof *all.rows);
+    ends = lh_alloc(ctx, most_records(size), sizeof *ends);
     status = all.rows && ends ? parse_lines(ctx, path.text, text, size, &all, ends) : LEHR_E_MEMORY;
     uint64_t seen = 0, last = 0;
     size_t begin = 0;

@@ -15,7 +15,7 @@ enum {
     ST_LENGTH_BYTES = 8,
     ST_HASH_CHARS = 64,
     ST_HASH_AT = ST_LENGTH_BYTES + (int)sizeof ST_HEADER_START - 1,
-    ST_MAX_HEADER = 8 << 20 /* far above any model; bounds what parsing can allocate */
+    ST_MAX_HEADER = 2 << 20 /* thousands of tensors; bounds what parsing JSON can allocate */
 };
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__

@@ -166,6 +166,19 @@ Test(history, damage_in_the_middle_is_named)
     cr_expect_eq(lh_history_read(ctx, path, &all), LEHR_OK);
     cr_expect_eq(all.count, 2);
     lh_records_free(&all);
+    put("{\"kind\":\"step\",\"step\":1}\n{\"kind\":\"step\",\"step\":2}\n"
+        "{\"kind\":\"epoch\",\"step\":2}\n"); /* as many records as bytes allow */
+    cr_expect_eq(lh_history_read(ctx, path, &all), LEHR_OK);
+    cr_expect_eq(all.count, 3);
+    lh_records_free(&all);
+    lh_str line = {0};
+    lh_str_add(&line, "[");
+    for (int i = 0; i < 100000; i++) lh_str_add(&line, "0,");
+    lh_str_add(&line, "0]\n{}\n");
+    put(line.text);
+    lh_str_free(&line);
+    cr_expect_eq(lh_history_read(ctx, path, &all), LEHR_E_CHECKPOINT);
+    cr_expect(strstr(lehr_context_message(ctx), "bytes"), "%s", lehr_context_message(ctx));
 }
 
 /* Cuts the values of "seconds" out. */
