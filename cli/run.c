@@ -25,7 +25,7 @@ void run_params(lehr_train_params *params, const settings *set)
     params->augment = option_text(set, OPT_AUGMENT);
     params->loss = option_text(set, OPT_LOSS);
     params->no_shuffle = option_flag(set, OPT_NO_SHUFFLE);
-    params->weight_decay = option_real(set, OPT_WEIGHT_DECAY);
+    if (option_given(set, OPT_WEIGHT_DECAY)) params->weight_decay = option_real(set, OPT_WEIGHT_DECAY);
     params->clip_norm = option_real(set, OPT_CLIP_NORM);
     params->clip_value = option_real(set, OPT_CLIP_VALUE);
     params->label_smoothing = option_real(set, OPT_LABEL_SMOOTHING);

@@ -132,10 +132,13 @@ bool runfile_fill(const runfile *file, settings *set)
 {
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const option_row *row = set->values[i].row;
-        if (!row || !(row->flags & OPTION_OF_A_RUN) || option_given(set, row->id)) continue;
+        bool kept = row && (row->flags & OPTION_OF_A_RUN || row->id == OPT_SAVE_WEIGHTS ||
+                            row->id == OPT_CHECKPOINT_EVERY);
+        if (!kept || option_given(set, row->id)) continue;
         char *text = stored(file, row);
         /* 0 stands for "not used" where an option cannot be 0. */
-        bool off = text && strcmp(text, "0") == 0 && !row->def;
+        bool zero = text && strcmp(text, "0") == 0;
+        bool off = zero && (row->type == TYPE_FLAG || row->min > 0.0 || row->flags & OPTION_OPEN_MIN);
         if (!text || off) {
             free(text);
             continue;

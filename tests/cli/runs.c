@@ -67,7 +67,7 @@ Test(runs, train_in_a_pipe)
     cr_expect_str_eq(json_string_value(json_object_get(json, "part")), "test");
     json_decref(json);
     spawn_free(&s);
-    s = run("eval --data synthetic:n=640,test=128 --weights a.safetensors --model small.model --part train");
+    s = run("eval --data synthetic:n=640,test=128 --weights a.safetensors --part train");
     EXPECT_ALL(s.out, "train  loss", "accuracy", "640 images");
     spawn_free(&s);
     s = run("report a");
@@ -178,6 +178,25 @@ Test(runs, resume_must_agree)
     spawn_free(&s);
     s = run("train --resume r --lr 0.05 --epochs 2 --batch 64 --model small.model");
     EXPECT_ALL(s.out, "(resumed)", "done", "epoch 2/2");
+    spawn_free(&s);
+}
+
+/* An optimizer's own weight decay is used unless one is given; 0 is one. */
+Test(runs, weight_decay)
+{
+    spawned s = run("train " DATA "--epochs 1 --optimizer adamw --out w1");
+    spawn_free(&s);
+    s = run("train " DATA "--epochs 2 --optimizer adamw --weight-decay 0 --no-shuffle "
+            "--max-steps 3 --out w2");
+    spawn_free(&s);
+    s = spawn_shell("grep -o 'weight_decay=[0-9.]*' w1/run.json; grep -o 'weight_decay=[0-9.]*' w2/run.json");
+    cr_expect_str_eq(s.out, "weight_decay=0.01\nweight_decay=0\n", "%s", s.out);
+    spawn_free(&s);
+    s = run("train --resume w2 --optimizer adamw");
+    EXPECT_ALL(s.out, "epoch 2/2");
+    spawn_free(&s);
+    s = spawn("", "train --resume w2 --weight-decay 0.1");
+    cr_expect_eq(s.code, 2, "%d: %s", s.code, s.err);
     spawn_free(&s);
 }
 
