@@ -11,6 +11,7 @@
 /* A CPU task takes at least this many weights (a task of less than some 20 us is all overhead) and
  * an update has about this many tasks. */
 enum { CHUNK_LEAST = 4096, TASKS = 200, LOCAL = 128 };
+enum { FILL = 1 << 16 }; /* floats per write of a slot's start */
 
 typedef struct group {
     size_t offset, count;
@@ -61,12 +62,20 @@ static lehr_status copy_layout(lh_updater *u, const lh_arena_layout *layout)
     return LEHR_OK;
 }
 
+/* Written from the host, once per run: checking runtimes see these bytes become initialised, which not
+ * all do for clEnqueueFillBuffer. */
 static lehr_status fill(lh_updater *u, cl_mem buffer, double value)
 {
-    const cl_float pattern = (cl_float)value;
-    cl_int code = clEnqueueFillBuffer(lh_device_queue(u->dev), buffer, &pattern, sizeof pattern, 0,
-                                      u->count * sizeof pattern, 0, NULL, NULL);
-    return lh_cl_check(u->ctx, code, "filling an optimizer slot (clEnqueueFillBuffer)");
+    float *part = lh_alloc(u->ctx, FILL, sizeof *part);
+    lehr_status st = part ? LEHR_OK : LEHR_E_MEMORY;
+    for (size_t i = 0; part && i < FILL; i++) part[i] = (float)value;
+    for (size_t at = 0; at < u->count && st == LEHR_OK; at += FILL) {
+        size_t left = u->count - at;
+        st = lh_buffer_write(u->dev, buffer, at * sizeof *part,
+                             (left < FILL ? left : FILL) * sizeof *part, part);
+    }
+    free(part);
+    return st;
 }
 
 static lehr_status make_slots(lh_updater *u)

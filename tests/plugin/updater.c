@@ -325,6 +325,35 @@ Test(updater, families_agree)
     cr_expect(worst <= 1e-7, "%g", worst);
 }
 
+/* Awkward ranges, in both families: what lies outside keeps its bits, all inside moves. */
+Test(updater, only_the_group_is_touched)
+{
+    static float before[ARENA], after[ARENA];
+    static const struct {
+        const char *traits;
+        size_t offset, count;
+    } rows[] = {{"family=cpu", 16, 8193}, {"family=cpu", 48, 1}, {"family=cpu", 0, 4096},
+                {"family=gpu", 16, 8193}, {"family=gpu", 48, 1}};
+    for (size_t k = 0; k < LH_COUNT(rows); k++) {
+        rig r;
+        setenv("LEHR_TRAITS", rows[k].traits, 1);
+        rig_open(&r);
+        r.groups[0].offset = rows[k].offset;
+        r.groups[0].count = rows[k].count;
+        r.layout.group_count = 1;
+        lh_updater *u = create(&r, "adam", NAN);
+        lh_buffer_read(r.dev, r.weights, 0, sizeof before, before);
+        cr_assert_eq(lh_updater_step(u, 1, 0.1, r.control), LEHR_OK);
+        lh_buffer_read(r.dev, r.weights, 0, sizeof after, after);
+        for (size_t i = 0; i < ARENA; i++) {
+            bool inside = i - rows[k].offset < rows[k].count;
+            cr_assert_eq(before[i] != after[i], inside, "row %zu, weight %zu", k, i);
+        }
+        lh_updater_destroy(&u);
+        rig_close(&r);
+    }
+}
+
 static void refused(rig *r, const char *spec, double decay, lehr_status code, const char *part)
 {
     lh_updater *u = NULL;
