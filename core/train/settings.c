@@ -382,7 +382,7 @@ lehr_status lh_settings_check(lehr_context *ctx, const lehr_train_params *p)
                            ranges[i].value, ranges[i].min, ranges[i].max,
                            ranges[i].open_max ? ')' : ']');
     if (!isnan(p->lr) && !(p->lr > 0 && p->lr <= 1e6))
-        return lh_fail(ctx, LEHR_E_PARAM, "the learning rate is %g; it must be positive, e.g. 0.1",
+        return lh_fail(ctx, LEHR_E_PARAM, "the learning rate is %g; it must be above 0 and at most 1e6, e.g. 0.1",
                        p->lr);
     if (p->seed > INT64_MAX)
         return lh_fail(ctx, LEHR_E_PARAM, "the seed must be below 2^63");
