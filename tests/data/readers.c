@@ -264,6 +264,12 @@ Test(readers, idx)
     cr_expect(strstr(lehr_data_get_info(data)->spec, ",classes=47"));
     lehr_data_destroy(&data);
     cr_expect_eq(lehr_data_open(ctx, "idx", &data), LEHR_E_USAGE);
+    put("t10k-images.idx3-ubyte", "\0\0\x08\x03\0\0\0\x03\0\0\0\x01\0\0\0\x04............", 28);
+    expect_refused("idx", "has images of 2 x 4", "of 1 x 4");
+    put("t10k-images.idx3-ubyte", "\0\0\x08\x03\0\0\0\x03\0\0\0\x02\0\0\0\x01......", 22);
+    expect_refused("idx", "has images of 2 x 4", "of 2 x 1");
+    put("train-labels-idx1-ubyte", "\0\0\x08\x01\0\0\0\x03\1\2\3\4", 12);
+    expect_refused("idx", "announces 3 bytes of labels and has 4", "damaged");
     put("train-labels-idx1-ubyte", "\0\0\x08\x01\0\0\0\x02\1\2", 10);
     expect_refused("idx", "has 3 images", "has 2 labels");
     put("train-labels-idx1-ubyte", "\0\0\x08\x01\0\0\0\x03\1\2", 10);
