@@ -26,20 +26,22 @@ typedef struct source {
 #define A_K_FAST 1
 #define B_K_FAST 0
 
-float load_a(const source *in, int m, int k)
+A_TYPE load_a(const source *in, int m, int k)
 {
     int w = m % PHASE_W, h = m / PHASE_W % PHASE_H, n = m / (PHASE_H * PHASE_W);
     int filter = k % K, s = k / K % PHASE_S, r = k / (K * PHASE_S);
     int p = h + in->p0 - r, q = w + in->q0 - s;
     bool inside = m < in->rows && p >= 0 && p < P && q >= 0 && q < Q && in->r0 + r * SH < R &&
                   in->s0 + s * SW < S;
-    return inside ? in->dy[((size_t)(n * P + p) * Q + q) * K + filter] : 0.0f;
+    size_t at = ((size_t)(n * P + p) * Q + q) * K + filter;
+    return inside ? *(__global const A_TYPE *)(in->dy + at) : (A_TYPE)(0.0f);
 }
 
-float load_b(const source *in, int k, int n)
+B_TYPE load_b(const source *in, int k, int n)
 {
     int filter = k % K, s = in->s0 + k / K % PHASE_S * SW, r = in->r0 + k / (K * PHASE_S) * SH;
-    return n < C && r < R && s < S ? in->packed[((r * S + s) * K + filter) * C + n] : 0.0f;
+    int at = ((r * S + s) * K + filter) * C + n;
+    return n < C && r < R && s < S ? *(__global const B_TYPE *)(in->packed + at) : (B_TYPE)(0.0f);
 }
 
 #include "gemm/tile.cl"
@@ -48,7 +50,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
 void conv_backward_data(__global const float *dy, __global const float *packed,
                         __global float *dx, int rows)
 {
-    __local float memory[TILE_FLOATS];
+    __local float4 memory[TILE_FLOAT4S];
     int phase_h = get_group_id(2) / SW, phase_w = get_group_id(2) % SW;
     int r0 = (phase_h + PT) % SH, s0 = (phase_w + PL) % SW;
     const source in = {dy, packed, rows, r0, s0, (phase_h + PT - r0) / SH, (phase_w + PL - s0) / SW};
@@ -56,15 +58,14 @@ void conv_backward_data(__global const float *dy, __global const float *packed,
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN;
     int steps = r0 < R && s0 < S ? PHASE_R * PHASE_S * K : 0; /* a phase may have no tap at all */
     tile_multiply(&in, row0, col0, 0, steps, memory, sum);
-    int row = row0 + get_local_id(0) / WN, col = col0 + get_local_id(0) % WN;
     #pragma unroll
     for (int i = 0; i < TM; i++) {
-        int m = row + i * WM, n = m / (PHASE_H * PHASE_W);
+        int m = row0 + TILE_ROW(i), n = m / (PHASE_H * PHASE_W);
         int h = m / PHASE_W % PHASE_H * SH + phase_h, w = m % PHASE_W * SW + phase_w;
         if (m >= rows || h >= H || w >= W) continue;
         #pragma unroll
         for (int j = 0; j < TN; j++) {
-            int c = col + j * WN;
+            int c = col0 + TILE_COL(j);
             if (c < C) dx[((size_t)(n * H + h) * W + w) * C + c] = sum[i][j];
         }
     }

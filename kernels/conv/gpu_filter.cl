@@ -18,18 +18,20 @@ typedef struct source {
 #define A_K_FAST 0
 #define B_K_FAST 0
 
-float load_a(const source *in, int filter, int m)
+A_TYPE load_a(const source *in, int filter, int m)
 {
-    return filter < K ? in->dy[(size_t)m * K + filter] : 0.0f;
+    return filter < K ? *(__global const A_TYPE *)(in->dy + (size_t)m * K + filter)
+                      : (A_TYPE)(0.0f);
 }
 
-float load_b(const source *in, int m, int tap)
+B_TYPE load_b(const source *in, int m, int tap)
 {
     int q = m % Q, p = m / Q % P, n = m / (P * Q);
     int c = tap % C, s = tap / C % S, r = tap / (C * S);
     int y = p * SH - PT + r, x = q * SW - PL + s;
     bool inside = tap < TAPS && y >= 0 && y < H && x >= 0 && x < W;
-    return inside ? in->x[((size_t)(n * H + y) * W + x) * C + c] : 0.0f;
+    size_t at = ((size_t)(n * H + y) * W + x) * C + c;
+    return inside ? *(__global const B_TYPE *)(in->x + at) : (B_TYPE)(0.0f);
 }
 
 #include "gemm/tile.cl"
@@ -38,18 +40,17 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
 void conv_backward_filter(__global const float *x, __global const float *dy,
                           __global float *partial, int rows, int slice)
 {
-    __local float memory[TILE_FLOATS];
+    __local float4 memory[TILE_FLOAT4S];
     const source in = {x, dy};
     float sum[TM][TN];
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN, m0 = get_group_id(2) * slice;
     tile_multiply(&in, row0, col0, m0, min(m0 + slice, rows), memory, sum);
-    int row = row0 + get_local_id(0) / WN, col = col0 + get_local_id(0) % WN;
     partial += get_group_id(2) * (size_t)K * TAPS;
     #pragma unroll
     for (int i = 0; i < TM; i++)
         #pragma unroll
         for (int j = 0; j < TN; j++) {
-            int k = row + i * WM, tap = col + j * WN;
+            int k = row0 + TILE_ROW(i), tap = col0 + TILE_COL(j);
             if (k < K && tap < TAPS) partial[(size_t)k * TAPS + tap] = sum[i][j];
         }
 }

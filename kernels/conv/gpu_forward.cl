@@ -16,16 +16,20 @@ typedef struct source {
 #define A_K_FAST 1
 #define B_K_FAST 0
 
-float load_a(const source *in, int m, int k)
+A_TYPE load_a(const source *in, int m, int k)
 {
     int q = m % Q, p = m / Q % P, n = m / (P * Q);
     int c = k % C, s = k / C % S, r = k / (C * S);
     int y = p * SH - PT + r, x = q * SW - PL + s;
     bool inside = m < in->rows && y >= 0 && y < H && x >= 0 && x < W;
-    return inside ? in->x[((size_t)(n * H + y) * W + x) * C + c] : 0.0f;
+    size_t at = ((size_t)(n * H + y) * W + x) * C + c;
+    return inside ? *(__global const A_TYPE *)(in->x + at) : (A_TYPE)(0.0f);
 }
 
-float load_b(const source *in, int k, int n) { return n < K ? in->packed[k * K + n] : 0.0f; }
+B_TYPE load_b(const source *in, int k, int n)
+{
+    return n < K ? *(__global const B_TYPE *)(in->packed + k * K + n) : (B_TYPE)(0.0f);
+}
 
 #include "gemm/tile.cl"
 
@@ -33,17 +37,16 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
 void conv_forward(__global const float *x, __global const float *packed,
                   __global const float *bias, __global float *y, int rows)
 {
-    __local float memory[TILE_FLOATS];
+    __local float4 memory[TILE_FLOAT4S];
     const source in = {x, packed, rows};
     float sum[TM][TN];
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN;
     tile_multiply(&in, row0, col0, 0, R * S * C, memory, sum);
-    int row = row0 + get_local_id(0) / WN, col = col0 + get_local_id(0) % WN;
     #pragma unroll
     for (int i = 0; i < TM; i++)
         #pragma unroll
         for (int j = 0; j < TN; j++) {
-            int m = row + i * WM, k = col + j * WN;
+            int m = row0 + TILE_ROW(i), k = col0 + TILE_COL(j);
             if (m >= rows || k >= K) continue;
             float v = sum[i][j];
 #if BIAS

@@ -41,11 +41,11 @@ static void use_tile(lh_exec *e, const lh_tile *tile)
 }
 
 static lehr_status build(lh_exec *e, unsigned index, const char *path, const char *kernel,
-                         const lh_tile *tile, const char *more)
+                         const lh_tile *tile, int a_fast, int b_fast, const char *more)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    char options[128];
-    lh_tile_options(tile, options, sizeof options);
+    char options[192];
+    lh_tile_options(tile, (size_t)a_fast, (size_t)b_fast, options, sizeof options);
     return lh_exec_kernel(e, index, path, kernel,
                           "%s -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DR=%d -DS=%d -DSH=%d "
                           "-DSW=%d -DPT=%d -DPL=%d -DLOCAL=%d%s",
@@ -96,7 +96,8 @@ lehr_status lh_conv_forward_gpu_implicit_gemm_prepare(lh_exec *e)
     use_tile(e, &tile);
     lehr_status st = build_pack(e, 0);
     return st != LEHR_OK ? st
-                         : build(e, MAIN, "conv/gpu_forward.cl", "conv_forward", &tile, more);
+                         : build(e, MAIN, "conv/gpu_forward.cl", "conv_forward", &tile, p->c,
+                                 p->k, more);
 }
 
 lehr_status lh_conv_forward_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
@@ -125,7 +126,8 @@ lehr_status lh_conv_data_gpu_implicit_gemm_prepare(lh_exec *e)
     use_tile(e, &tile);
     lehr_status st = build_pack(e, 1);
     return st != LEHR_OK ? st
-                         : build(e, MAIN, "conv/gpu_data.cl", "conv_backward_data", &tile, "");
+                         : build(e, MAIN, "conv/gpu_data.cl", "conv_backward_data", &tile, p->k,
+                                 p->c, "");
 }
 
 lehr_status lh_conv_data_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
@@ -158,8 +160,9 @@ lehr_status lh_conv_filter_gpu_implicit_gemm_prepare(lh_exec *e)
     e->number[SLICE] = slices.length;
     e->number[SUM_OFFSET] = (int64_t)((size_t)slices.count * lh_conv_w_count(p) * sizeof(float));
     e->workspace = (size_t)e->number[SUM_OFFSET];
-    lehr_status st = build(e, MAIN, "conv/gpu_filter.cl", "conv_backward_filter", &tile, "");
-    if (st == LEHR_OK) st = build(e, SECOND, "conv/gpu_filter.cl", "combine", &tile, "");
+    lehr_status st = build(e, MAIN, "conv/gpu_filter.cl", "conv_backward_filter", &tile, p->k,
+                           p->c, "");
+    if (st == LEHR_OK) st = build(e, SECOND, "conv/gpu_filter.cl", "combine", &tile, p->k, p->c, "");
     if (st != LEHR_OK || !p->bias) return st;
     e->workspace += lh_column_sum_workspace(rows, p->k);
     return lh_column_sum_prepare(e, BIAS_SUM);

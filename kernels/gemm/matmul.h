@@ -31,7 +31,8 @@ static inline int lh_matmul_flags(const lh_matmul *p)
 
 typedef struct lh_matmul_backend {
     const char *(*declines)(const void *problem, const lh_traits *traits);
-    /* largest: the biggest m, n, k that run will see (buffers unset); sets exec->workspace. */
+    /* largest: the biggest m, n, k that run will see (buffers unset); sets exec->workspace.  Run may
+     * differ only in the dimension along which neighbours of A and B do not lie together. */
     lehr_status (*prepare)(lh_exec *exec, const lh_matmul *largest);
     lehr_status (*run)(lh_exec *exec, const lh_matmul *p);
 } lh_matmul_backend;

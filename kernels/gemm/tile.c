@@ -16,13 +16,13 @@ static const row table[] = {
     {{128, 128, 16, 8, 8, 256}, 1.00}, {{128, 128, 8, 8, 8, 256}, 0.90},
     {{128, 64, 16, 8, 4, 256}, 0.85},  {{64, 128, 16, 4, 8, 256}, 0.85},
     {{64, 64, 16, 8, 8, 64}, 0.80},    {{64, 64, 16, 4, 4, 256}, 0.65},
-    {{64, 64, 8, 8, 8, 64}, 0.70},     {{128, 32, 16, 4, 4, 256}, 0.60},
+    {{64, 64, 8, 8, 8, 64}, 0.70},     {{128, 32, 16, 8, 4, 128}, 0.65},
     {{32, 32, 16, 4, 4, 64}, 0.50},    {{16, 16, 8, 4, 4, 16}, 0.15},
 };
 
 static size_t local_bytes(const lh_tile *t)
 {
-    return (size_t)t->bk * (size_t)(t->bm + t->bn + 2) * sizeof(float);
+    return (size_t)t->bk * (size_t)(t->bm + t->bn + 8) * sizeof(float);
 }
 
 static bool fits(const lh_traits *traits, const lh_tile *t)
@@ -37,7 +37,7 @@ const char *lh_tile_declines(const lh_traits *traits)
     if (reason) return reason;
     return fits(traits, &table[LH_COUNT(table) - 1].tile)
                ? NULL
-               : "needs work-groups of 16 and 1.1 KB of local memory";
+               : "needs work-groups of 16 and 1.3 KB of local memory";
 }
 
 /* Below MIN_SLICE steps the second stage costs more than the waiting units. */
@@ -78,8 +78,11 @@ lh_slices lh_tile_slices(const lh_traits *traits, const lh_tile *tile, size_t m,
     return (lh_slices){(int)lh_div_up(k, length), (int)length};
 }
 
-void lh_tile_options(const lh_tile *t, char *out, size_t size)
+void lh_tile_options(const lh_tile *t, size_t a_fast, size_t b_fast, char *out, size_t size)
 {
-    snprintf(out, size, "-DBM=%d -DBN=%d -DBK=%d -DTM=%d -DTN=%d", t->bm, t->bn, t->bk, t->tm,
-             t->tn);
+    bool a = a_fast % 4 == 0, b = b_fast % 4 == 0;
+    snprintf(out, size,
+             "-DBM=%d -DBN=%d -DBK=%d -DTM=%d -DTN=%d -DA_VEC=%d -DA_TYPE=%s -DB_VEC=%d -DB_TYPE=%s",
+             t->bm, t->bn, t->bk, t->tm, t->tn, a ? 4 : 1, a ? "float4" : "float", b ? 4 : 1,
+             b ? "float4" : "float");
 }

@@ -26,7 +26,8 @@ lh_tile lh_tile_choose(const lh_traits *traits, size_t m, size_t n, size_t k);
 /* Slices for the largest product; a smaller k uses the same length and fewer slices. */
 lh_slices lh_tile_slices(const lh_traits *traits, const lh_tile *tile, size_t m, size_t n,
                          size_t k);
-/* Options for the build: "-DBM=… -DBN=… …". */
-void lh_tile_options(const lh_tile *tile, char *out, size_t size);
+/* Options for the build.  a_fast and b_fast: elements of A and B in the direction in which neighbours
+ * lie together; multiples of four are loaded by four. */
+void lh_tile_options(const lh_tile *tile, size_t a_fast, size_t b_fast, char *out, size_t size);
 
 #endif

@@ -20,8 +20,9 @@ static lehr_status prepare(lh_exec *e, const lh_matmul *p)
     size_t m = (size_t)p->m, n = (size_t)p->n;
     lh_tile tile = lh_tile_choose(traits, m, n, (size_t)p->k);
     lh_slices slices = lh_tile_slices(traits, &tile, m, n, (size_t)p->k);
-    char options[128];
-    lh_tile_options(&tile, options, sizeof options);
+    char options[192];
+    lh_tile_options(&tile, p->trans_a ? m : (size_t)p->k, p->trans_b ? (size_t)p->k : n, options,
+                    sizeof options);
     e->number[TILE_M] = tile.bm;
     e->number[TILE_N] = tile.bn;
     e->number[THREADS] = tile.threads;

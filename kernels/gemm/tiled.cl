@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * GPU family matrix product: C = act(alpha * op(A) op(B) + beta * C + bias) by tile.cl.
- * -DTRANS_A -DTRANS_B (0|1) and the tile's BM BN BK TM TN.
+ * -DTRANS_A -DTRANS_B (0|1) and the tile's options.
  * Launch: (row tiles * THREADS, column tiles, slices of k); slice z writes the m * n numbers at
  * c + z * m * n.  With more than one slice c is the workspace, alpha 1, beta and flags 0, and
  * matmul_combine (1-D, one work-item per element) adds the slices in order and finishes. */
@@ -17,18 +17,28 @@ typedef struct source {
 
 #if TRANS_A
 #define A_K_FAST 0
-float load_a(const source *s, int m, int k) { return m < s->m ? s->a[(size_t)k * s->m + m] : 0.0f; }
+#define AT_A(m, k) ((size_t)(k) * s->m + (m))
 #else
 #define A_K_FAST 1
-float load_a(const source *s, int m, int k) { return m < s->m ? s->a[(size_t)m * s->k + k] : 0.0f; }
+#define AT_A(m, k) ((size_t)(m) * s->k + (k))
 #endif
 #if TRANS_B
 #define B_K_FAST 1
-float load_b(const source *s, int k, int n) { return n < s->n ? s->b[(size_t)n * s->k + k] : 0.0f; }
+#define AT_B(k, n) ((size_t)(n) * s->k + (k))
 #else
 #define B_K_FAST 0
-float load_b(const source *s, int k, int n) { return n < s->n ? s->b[(size_t)k * s->n + n] : 0.0f; }
+#define AT_B(k, n) ((size_t)(k) * s->n + (n))
 #endif
+
+A_TYPE load_a(const source *s, int m, int k)
+{
+    return m < s->m ? *(__global const A_TYPE *)(s->a + AT_A(m, k)) : (A_TYPE)(0.0f);
+}
+
+B_TYPE load_b(const source *s, int k, int n)
+{
+    return n < s->n ? *(__global const B_TYPE *)(s->b + AT_B(k, n)) : (B_TYPE)(0.0f);
+}
 
 #include "gemm/tile.cl"
 
@@ -46,18 +56,17 @@ void matmul_tiled(__global const float *a, __global const float *b, __global flo
                   __global const float *bias, int m, int n, int k, int k_slice, float alpha,
                   float beta, int flags)
 {
-    __local float memory[TILE_FLOATS];
+    __local float4 memory[TILE_FLOAT4S];
     const source s = {a, b, m, n, k};
     float sum[TM][TN];
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN, k0 = get_group_id(2) * k_slice;
     tile_multiply(&s, row0, col0, k0, min(k0 + k_slice, k), memory, sum);
-    int row = row0 + get_local_id(0) / WN, col = col0 + get_local_id(0) % WN;
     c += get_group_id(2) * (size_t)m * n;
     #pragma unroll
     for (int i = 0; i < TM; i++)
         #pragma unroll
         for (int j = 0; j < TN; j++) {
-            int y = row + i * WM, x = col + j * WN;
+            int y = row0 + TILE_ROW(i), x = col0 + TILE_COL(j);
             __global float *at = c + (size_t)y * n + x;
             if (y < m && x < n) *at = finish(sum[i][j], at, bias + x, alpha, beta, flags);
         }

@@ -9,11 +9,14 @@
 
 static bool problem(int level, size_t i, void *out)
 {
-    static const struct {
-        int m, n, k;
-    } quick[] = {{1, 1, 1},   {3, 70, 5},    {8, 32, 16},   {13, 33, 300}, {64, 64, 64},
-                 {65, 31, 7}, {150, 97, 20}, {140, 40, 270},
-                 {10, 20, 1100}};
+    /* Each in all four transposes: tails everywhere; many blocks of k. */
+    static const lh_gemm_problem turned[] = {
+        {13, 33, 300, false, false}, {64, 64, 64, false, false}, {65, 31, 7, false, false}};
+    static const lh_gemm_problem quick[] = {
+        {1, 1, 1, false, false},    {3, 70, 5, true, false},     {8, 32, 16, false, true},
+        {150, 97, 20, true, true},  {140, 40, 270, false, true}, {140, 40, 270, false, false},
+        {10, 20, 1100, true, true}, {10, 20, 1100, true, false}, {256, 256, 20, false, false},
+        {256, 64, 20, false, true}, {64, 256, 20, true, false},  {256, 32, 20, true, true}};
     static const lh_gemm_problem bench[] = {{512, 512, 512, false, false},
                                             {1024, 1024, 1024, false, false},
                                             {2048, 2048, 2048, false, false},
@@ -30,13 +33,11 @@ static bool problem(int level, size_t i, void *out)
                                i & 1, (i & 2) != 0};
         return true;
     }
-    static const lh_gemm_problem tiles[] = {{256, 256, 20, false, false}, /* the large GPU tiles */
-                                            {256, 64, 20, false, true},
-                                            {64, 256, 20, true, false},
-                                            {256, 32, 20, true, true}};
-    if (i >= 4 * LH_COUNT(quick))
-        return lh_case_row(tiles, LH_COUNT(tiles), sizeof *tiles, i - 4 * LH_COUNT(quick), out);
-    *p = (lh_gemm_problem){quick[i / 4].m, quick[i / 4].n, quick[i / 4].k, i & 1, (i & 2) != 0};
+    size_t many = 4 * LH_COUNT(turned);
+    if (i >= many) return lh_case_row(quick, LH_COUNT(quick), sizeof *quick, i - many, out);
+    *p = turned[i / 4];
+    p->trans_a = i & 1;
+    p->trans_b = (i & 2) != 0;
     return true;
 }
 
