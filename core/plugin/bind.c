@@ -88,7 +88,7 @@ static lehr_status read_duration(const lh_cursor *c, const lh_table *table, cons
             "%s of %s takes %.0f updates, but the run has only %.0f: shorten it or train "
             "longer",
             p->name, table->name, *out, total);
-    if (total > 0 && *out > total)
+    if (total > 0 && *out > total && !c->quiet)
         lh_log(c->ctx, LEHR_LOG_WARN, "%s '%s': %s = %s%s lies beyond the run's %.0f updates",
                c->what, c->text, p->name, number, term->unit, total);
     return LEHR_OK;
@@ -292,7 +292,7 @@ static lehr_status apply_preset(const lh_cursor *c, const lh_table *table, const
 {
     const lehr_preset *preset = find_preset(table, call->prefix);
     if (!preset) return unknown_preset(c, table, call);
-    lh_cursor in = {.ctx = c->ctx, .what = "preset", .text = preset->values};
+    lh_cursor in = {.ctx = c->ctx, .what = "preset", .text = preset->values, .quiet = true};
     lh_call values;
     lehr_status st = lh_read_args(&in, &values);
     take_lr(table, &values, b);

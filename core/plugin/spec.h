@@ -13,6 +13,7 @@ enum { LH_SPEC_MAX = 16384 }; /* characters in a spec */
 typedef struct lh_cursor {
     lehr_context *ctx;
     const char *what, *text;
+    bool quiet; /* no warnings: what is read may still be overridden */
     size_t at;
 } lh_cursor;
 
