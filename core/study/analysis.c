@@ -210,6 +210,13 @@ const lh_paired *lh_analysis_pair(const lh_analysis *a, uint32_t first, uint32_t
     return &a->pairs[pair_index(a, first, second)];
 }
 
+bool lh_percent_interval(const lh_sample *share, double *low, double *high)
+{
+    *low = fmax(0, 100 * (share->mean - share->half_width));
+    *high = fmin(100, 100 * (share->mean + share->half_width));
+    return isfinite(share->half_width);
+}
+
 bool lh_distinguishable(const lh_paired *pair) { return pair->adjusted_p < 0.05; }
 
 static void all_pairs(lh_analysis *a, double *x, double *y)

@@ -43,6 +43,8 @@ void lh_analysis_free(lh_analysis *a);
 /* The score's sample of a method, and a pair (a < b in the study's order: difference a - b). */
 const lh_sample *lh_analysis_score(const lh_analysis *a, uint32_t method);
 const lh_paired *lh_analysis_pair(const lh_analysis *a, uint32_t first, uint32_t second);
+/* Ends of the 95 % interval in percent, kept within 0 and 100; false when there is none. */
+bool lh_percent_interval(const lh_sample *share, double *low, double *high);
 bool lh_distinguishable(const lh_paired *pair);
 
 /* Plain sentences, one a line: whether there is a ranking, what cannot be told apart, what

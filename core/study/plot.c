@@ -145,6 +145,17 @@ static void range_settle(range *r, double fixed_min, double fixed_max, bool log,
     if (!(r->max > r->min)) r->max = r->min + (r->min == 0 ? 1 : fabs(r->min));
 }
 
+/* Whether all x are whole numbers, such as epochs: then ticks between them would only confuse. */
+static bool whole_x(const lehr_plot *plot)
+{
+    for (uint32_t i = 0; i < plot->series_count; i++)
+        for (size_t k = 0; k < plot->series[i].count; k++) {
+            double x = plot->series[i].x[k];
+            if (isfinite(x) && x != floor(x)) return false;
+        }
+    return true;
+}
+
 bool lh_plot_axes(const lehr_plot *plot, int x_target, int y_target, lh_axis *x, lh_axis *y)
 {
     range xr = {0}, yr = {0};
@@ -153,6 +164,8 @@ bool lh_plot_axes(const lehr_plot *plot, int x_target, int y_target, lh_axis *x,
     if (!any) xr = yr = (range){plot->log_y ? 0.1 : 0, 1, true};
     range_settle(&xr, plot->x_min, plot->x_max, false, 0);
     range_settle(&yr, plot->y_min, plot->y_max, plot->log_y != 0, 0.05);
+    double span = floor(xr.max - xr.min);
+    if (whole_x(plot) && span >= 1 && span < x_target) x_target = (int)span;
     lh_axis_make(x, xr.min, xr.max, false, x_target);
     lh_axis_make(y, yr.min, yr.max, plot->log_y != 0, y_target);
     return any;

@@ -39,9 +39,8 @@ static void put_mean_sd(lh_str *s, const lh_sample *sample, double factor, const
 static void put_interval(lh_str *s, const lh_sample *sample)
 {
     lh_str text = {0};
-    if (isfinite(sample->half_width))
-        lh_str_printf(&text, "%.2f … %.2f", 100 * (sample->mean - sample->half_width),
-                      100 * (sample->mean + sample->half_width));
+    double low, high;
+    if (lh_percent_interval(sample, &low, &high)) lh_str_printf(&text, "%.2f … %.2f", low, high);
     lh_html_cell(s, "td", "n", text.length ? lh_str_text(&text) : "–");
     lh_str_free(&text);
 }
@@ -79,8 +78,8 @@ static void put_method_row(lh_page *p, uint32_t m)
 void lh_put_method_table(lh_page *p)
 {
     static const char *const heads[] = {
-        "method",     "optimizer",   "schedule",      "lr",        "test acc %", "95 % interval",
-        "best val %", "final val %", "training loss", "s per run", "runs"};
+        "method",     "optimizer",   "schedule",      "lr",      "test acc %", "95 % interval",
+        "best val %", "final val %", "training loss", "seconds", "runs"};
     const char *shown[LH_COUNT(heads)];
     memcpy(shown, heads, sizeof heads);
     if (!p->a->on_test) shown[4] = "final val acc %";

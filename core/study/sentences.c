@@ -24,43 +24,60 @@ static bool has_test(const lh_analysis *a, uint32_t i, uint32_t k)
 
 static void say_best(const lh_analysis *a, lh_str *s)
 {
-    uint32_t best = a->order[0], equals = 0, tested = 0;
-    lh_str_printf(s, "Highest mean %s: %s, %.2f %%.",
-                  a->on_test ? "test accuracy" : "validation accuracy", name_of(a, best),
-                  100 * lh_analysis_score(a, best)->mean);
-    for (uint32_t i = 1; i < a->study->method_count; i++) {
+    uint32_t best = a->order[0], equals = 0, tested = 0, n = a->study->method_count;
+    lh_str names = {0};
+    for (uint32_t i = 1; i < n; i++) {
         uint32_t other = a->order[i];
         tested += has_test(a, best, other);
         if (told_apart(a, best, other) || !has_test(a, best, other)) continue;
-        lh_str_printf(s, "%s%s", equals++ ? ", " : " Not distinguishable from it at 95 %: ",
-                      name_of(a, other));
+        lh_str_printf(&names, "%s%s", equals++ ? ", " : "", name_of(a, other));
     }
-    bool alone = !equals && tested + 1 == a->study->method_count;
-    lh_str_add(s, alone ? " It differs from every other method at 95 %.\n" : equals ? ".\n" : "\n");
+    lh_str_printf(s, "Highest mean %s: %s, %.2f %%.",
+                  a->on_test ? "test accuracy" : "validation accuracy", name_of(a, best),
+                  100 * lh_analysis_score(a, best)->mean);
+    if (equals && equals + 1 == n)
+        lh_str_add(s, " No other method is distinguishable from it at 95 %.");
+    else if (equals)
+        lh_str_printf(s, " Not distinguishable from it at 95 %%: %s.", lh_str_text(&names));
+    else if (tested + 1 == n)
+        lh_str_add(s, " It differs from every other method at 95 %.");
+    lh_str_add(s, "\n");
+    s->failed |= names.failed;
+    lh_str_free(&names);
+}
+
+/* "adam from rmsprop, step; step from constant": each pair once. */
+static void say_equal_pairs(const lh_analysis *a, lh_str *s)
+{
+    uint32_t n = a->study->method_count, rows = 0;
+    lh_str_add(s, "Not distinguishable at 95 %: ");
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t named = 0;
+        for (uint32_t k = i + 1; k < n; k++) {
+            uint32_t first = a->order[i], second = a->order[k];
+            if (told_apart(a, first, second) || !has_test(a, first, second)) continue;
+            if (!named) lh_str_printf(s, "%s%s from ", rows++ ? "; " : "", name_of(a, first));
+            lh_str_printf(s, "%s%s", named++ ? ", " : "", name_of(a, second));
+        }
+    }
+    lh_str_add(s, ".\n");
 }
 
 static void say_pairs(const lh_analysis *a, lh_str *s)
 {
-    size_t tested = 0, apart = 0, named = 0;
-    uint32_t n = a->study->method_count;
+    static const char test[] = "paired t test over common seeds, Holm's correction";
+    size_t tested = 0, apart = 0;
     for (size_t i = 0; i < a->pair_count; i++) {
         tested += !isnan(a->pairs[i].p);
         apart += lh_distinguishable(&a->pairs[i]);
     }
-    lh_str_printf(s,
-                  "%zu of %zu pairs differ at 95 %% (paired t test over common seeds, Holm's "
-                  "correction).\n",
-                  apart, tested);
-    if (apart == tested) return;
-    lh_str_add(s, "Not distinguishable at 95 %: ");
-    for (uint32_t i = 0; i < n; i++)
-        for (uint32_t k = i + 1; k < n; k++) {
-            uint32_t first = a->order[i], second = a->order[k];
-            if (told_apart(a, first, second) || !has_test(a, first, second)) continue;
-            lh_str_printf(s, "%s%s and %s", named++ ? "; " : "", name_of(a, first),
-                          name_of(a, second));
-        }
-    lh_str_add(s, ".\n");
+    if (!apart) {
+        lh_str_printf(s, "No two methods are distinguishable at 95 %% (%zu pairs; %s).\n", tested,
+                      test);
+        return;
+    }
+    lh_str_printf(s, "%zu of %zu pairs differ at 95 %% (%s).\n", apart, tested, test);
+    if (apart < tested) say_equal_pairs(a, s);
 }
 
 static void say_order(const lh_analysis *a, lh_str *s)

@@ -11,7 +11,7 @@
 
 #include "core/study/plot.h"
 
-enum { TABLE_WIDTH = 96 };
+enum { TABLE_WIDTH = 80 };
 
 /* Text padded to width characters (not bytes); negative: flush left. */
 static void cell(lh_str *s, const char *text, int width)
@@ -46,9 +46,9 @@ static void score_cells(lh_str *s, const lh_sample *score, bool unicode)
         lh_str_add(&text, "-");
     cell(s, lh_str_text(&text), 15);
     lh_str_clear(&text);
-    if (score->count && isfinite(score->half_width))
-        lh_str_printf(&text, "%.2f %s %.2f", 100 * (score->mean - score->half_width),
-                      unicode ? "…" : "..", 100 * (score->mean + score->half_width));
+    double low, high;
+    if (lh_percent_interval(score, &low, &high))
+        lh_str_printf(&text, "%.2f %s %.2f", low, unicode ? "…" : "..", high);
     else
         lh_str_add(&text, "-");
     cell(s, lh_str_text(&text), 18);
