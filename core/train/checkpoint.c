@@ -126,7 +126,7 @@ static void exchange_progress(lh_trainer *t, double *n, bool fill)
     }
 }
 
-enum { PROGRESS_NUMBERS = 14 };
+enum { PROGRESS_NUMBERS = 14, PROGRESS_COUNTS = 4 /* the last ones */ };
 
 static void add_numbers(lh_str *s, const double *numbers, size_t count)
 {
@@ -179,6 +179,8 @@ static lehr_status restore_numbers(lh_trainer *t, const lh_safetensors *file)
               read_numbers(progress, numbers, PROGRESS_NUMBERS) &&
               read_numbers(schedule, state, a) && read_numbers(updater, state + a, b);
     lh_locale_leave(locale);
+    for (int i = PROGRESS_NUMBERS - PROGRESS_COUNTS; ok && i < PROGRESS_NUMBERS; i++)
+        ok = numbers[i] >= 0 && numbers[i] < 9e15; /* counts, exact in a double */
     if (ok) {
         exchange_progress(t, numbers, false);
         lehr_scheduler_set_state(t->scheduler, state);

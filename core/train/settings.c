@@ -180,7 +180,7 @@ static void add_kernels(lh_str *s, const lh_trainer *t)
         snprintf(line, sizeof line, "%.*s", (int)(length < 190 ? length : 190), at_line);
         lh_str_add(s, first ? "\n    " : ",\n    ");
         lh_str_json(s, line);
-        at_line += length + 1;
+        at_line += length + (at_line[length] != '\0');
     }
     lh_str_add(s, "\n  ],\n");
     lh_str_free(&lines);
