@@ -31,6 +31,7 @@ typedef struct contender {
     lh_exec *exec;
     cl_mem workspace;
     double seconds[MAX_ROUNDS];
+    double work[MAX_ROUNDS];    /* seconds by work_clock */
     double of_peak[MAX_ROUNDS]; /* share of the bursts just before and just after */
 } contender;
 
@@ -194,15 +195,17 @@ static void bench_problem(bench *b, const options *o, const lh_case_list *list,
             int times = once > 0.05 ? 1 : (int)(0.02 / once) + 1;
             double start = work_clock(b);
             all[i].seconds[round] = timed_run(b, &all[i], &args, times);
-            double rate = 1e-9 * flops * times / (work_clock(b) - start), after = burst(b);
+            all[i].work[round] = (work_clock(b) - start) / times;
+            double rate = 1e-9 * flops / all[i].work[round], after = burst(b);
             all[i].of_peak[round] = rate / (0.5 * (before + after));
             before = after;
         }
     }
     for (int i = 0; i < count; i++) {
         double middle = median(all[i].seconds, o->rounds); /* sorts: [0] is the best */
-        printf("%s,%s,%s,%.3f,%.3f,%.1f,%.2f\n", op->name, text, all[i].exec->variant->name,
-               1e3 * middle, 1e3 * all[i].seconds[0], 1e-9 * flops / middle,
+        printf("%s,%s,%s,%.3f,%.3f,%.3f,%.1f,%.2f\n", op->name, text, all[i].exec->variant->name,
+               1e3 * middle, 1e3 * all[i].seconds[0],
+               1e3 * median(all[i].work, o->rounds), 1e-9 * flops / middle,
                median(all[i].of_peak, o->rounds));
         lh_exec_destroy(&all[i].exec);
         lh_buffer_free(&all[i].workspace);
@@ -217,7 +220,8 @@ static void usage(void)
          "                  [--give-up SECONDS] [--device NAME]\n"
          "Times every variant of every op (or those whose name starts with PREFIX) on the bench\n"
          "shapes; a variant slower than --give-up (0.5 s) a run is left out unless named.\n"
-         "Columns: op, problem, variant, median ms, best ms, GFLOP/s, share of the FMA peak meanwhile.");
+         "Columns: op, problem, variant, median ms, best ms, processor ms per compute unit\n"
+         "(the wall clock on GPUs), GFLOP/s, share of the FMA peak meanwhile.");
 }
 
 static bool parse(int argc, char **argv, options *o)
@@ -247,7 +251,7 @@ int main(int argc, char **argv)
     if (lehr_context_create(NULL, &b.ctx) != LEHR_OK) return 1;
     if (lehr_device_open(b.ctx, o.device, &b.dev) != LEHR_OK) fail(&b);
     open_burst(&b);
-    puts("op,problem,variant,ms,best_ms,gflops,of_peak");
+    puts("op,problem,variant,ms,best_ms,work_ms,gflops,of_peak");
     for (size_t i = 0; i < lh_case_list_count; i++) {
         const lh_case_list *list = lh_case_lists[i];
         if (o.op && strncmp(o.op, list->op->name, strlen(o.op)) != 0) continue;

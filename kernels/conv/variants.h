@@ -49,5 +49,7 @@ size_t lh_conv_w_count(const lh_conv_problem *p);
 /* Why no Winograd kernel of the CPU family takes a problem, or NULL: LEHR_WINOGRAD=0, not 3x3 with
  * stride 1, channels not a multiple of the vector width. */
 const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *traits);
+/* Whether 4x4 output tiles of such an image hold too few outputs to pay. */
+bool lh_conv_winograd_mostly_empty(int rows, int cols);
 
 #endif

@@ -40,7 +40,7 @@
         r##5 = g##2;                                                                               \
     }
 
-/* Gradient of four g0..g3 to r0..r5, without the division (TRANSFORM_BACK_SCALE makes up for it). */
+/* Gradient of four g0..g3 to r0..r5, without the division (point_scale makes up for it). */
 #define TRANSFORM_GRADIENT(g, r)                                                                   \
     {                                                                                              \
         LH_V even_a = fma((LH_V)0.5f, g##2, g##0), odd_a = fma((LH_V)0.5f, g##3, g##1);            \

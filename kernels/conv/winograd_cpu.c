@@ -67,10 +67,18 @@ const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *
     return NULL;
 }
 
+/* A tile costs 36 multiplications where direct has 9 per output, and the transforms come on top. */
+bool lh_conv_winograd_mostly_empty(int rows, int cols)
+{
+    int tiles = ((rows + 3) / 4) * ((cols + 3) / 4);
+    return rows * cols < 6 * tiles;
+}
+
 static const char *declines(const lh_conv_problem *p, const pass *c, const lh_traits *t)
 {
     const char *reason = lh_conv_winograd_refused(p, t);
     if (reason) return reason;
+    if (lh_conv_winograd_mostly_empty(c->p, c->q)) return "4x4 tiles would be mostly empty";
     if (local_bytes(c, tile_rows(t), block_of(c, t)) > t->local_bytes)
         return "the windows exceed local memory";
     return NULL;

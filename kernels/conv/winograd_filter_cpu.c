@@ -31,6 +31,7 @@ const char *lh_conv_filter_winograd4_cpu_declines(const void *problem, const lh_
     const lh_conv_problem *p = problem;
     const char *reason = lh_conv_winograd_refused(p, traits);
     if (reason) return reason;
+    if (lh_conv_winograd_mostly_empty(p->p, p->q)) return "4x4 tiles would be mostly empty";
     /* 16 channels: as fast as direct (0.80 against 0.77 of peak), and less accurate. */
     return p->c < 32 || p->k < 32 ? "direct is as fast below 32 channels" : NULL;
 }
