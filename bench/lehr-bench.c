@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * lehr-bench: every variant of every op on the bench shapes of tests/cases.  Variants of one problem
- * take turns in rounds, and a burst of fused multiply-adds beside each round measures what the
- * machine can do at that moment: on shared machines the peak itself moves by a factor of two. */
+ * lehr-bench: every variant of every op on the bench shapes of tests/cases.  Variants of one
+ * problem take turns in rounds, and a burst of fused multiply-adds beside each round measures what
+ * the machine can do at that moment: on shared machines the peak itself moves twofold. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +81,8 @@ static void open_burst(bench *b)
         fail(b);
 }
 
-/* Seconds of work: on CPU devices processor time over the compute units, which other programs on the
- * machine disturb less than the wall clock does. */
+/* Seconds of work: on CPU devices processor time over the compute units, which other programs on
+ * the machine disturb less than the wall clock does. */
 static double work_clock(const bench *b)
 {
     const lh_traits *t = lh_device_traits(b->dev);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Two-dimensional convolution (cross-correlation, as all frameworks do).
- *   y[n][p][q][k] = act( bias[k] + sum_{c,r,s} x[n][p*stride_h - pad_top + r][q*stride_w - pad_left + s][c]
- *                                          * w[k][c][r][s] )
+ *   y[n][p][q][k] = act( bias[k] + sum_{c,r,s} x[n][ih][iw][c] * w[k][c][r][s] )
+ *   where ih = p*stride_h - pad_top + r, iw = q*stride_w - pad_left + s, x = 0 outside the image
  *   dx = gather of dy with w;   dw[k][c][r][s] = sum_{n,p,q} dy * x;   dbias[k] = sum_{n,p,q} dy
- * x NHWC [n][h][w][c], y NHWC [n][p][q][k], w logical [k][c][r][s].  The backward passes take dy of the
- * convolution itself (the activation's backward has been applied). */
+ * x NHWC [n][h][w][c], y NHWC [n][p][q][k], w logical [k][c][r][s].  The backward passes take dy of
+ * the convolution itself (the activation's backward has been applied). */
 #ifndef LH_CONV_H
 #define LH_CONV_H
 

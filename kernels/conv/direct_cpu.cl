@@ -2,21 +2,21 @@
  *
  * Direct convolution for the CPU family: forward, and backward data as the same thing with other
  * weights.  A launch computes out[n][oh0 + OSH*i][ow0 + OSW*j][k] = act(bias[k] +
- * sum_{r<taps_h, s<taps_w, c} in[n][SH*i + ih0 + r][SW*j + iw0 + s][c] * packed[k/BLOCK][r][s][c][k%BLOCK])
- * over a grid (i, j).  Forward is one launch; backward data with stride is one launch per residue
- * class of the output, each with its own taps.
+ * sum_{r<taps_h, s<taps_w, c} in[n][SH*i + ih0 + r][SW*j + iw0 + s][c] *
+ * packed[k/BLOCK][r][s][c][k%BLOCK]) over a grid (i, j).  Forward is one launch; backward data with
+ * stride is one launch per residue class of the output, each with its own taps.
  * Layouts: in [n][H][W][C], out [n][OH][OW][K], packed as above, zero-padded to whole blocks, and
  * followed by the padded bias [blocks][BLOCK].
  * Launch: one work-item per work-group; x = image * bands, y = share of the blocks.  A task stages
- * the input rows of its BAND grid rows, padding included, in local memory; then a tap row is one run
- * of taps_w * C consecutive floats for each pixel and the inner loop has no tests.
+ * the input rows of its BAND grid rows, padding included, in local memory; then a tap row is one
+ * run of taps_w * C consecutive floats for each pixel and the inner loop has no tests.
  * Register tile: ROWS pixels x NV vectors.  Summation order: bias, then r, s, c. */
 #include "common.cl"
 #include "conv/tile.cl"
 
 LH_TASK void pack(__global const float *w, __global const float *bias, __global float *packed,
-                  ulong weights_at, ulong bias_at, int out_step, int in_step, int taps_h, int taps_w,
-                  int r_first, int r_step, int s_first, int s_step, int filter_w)
+                  ulong weights_at, ulong bias_at, int out_step, int in_step, int taps_h,
+                  int taps_w, int r_first, int r_step, int s_first, int s_step, int filter_w)
 {
     int block = get_global_id(0), c = get_global_id(1);
     __global float *packed_bias = packed + bias_at;

@@ -7,7 +7,7 @@
 
 enum { PARTIAL, REDUCE };                                                  /* exec->kernels */
 enum { BLOCK, SLOTS, STAGED_FLOATS, BLOCK_FLOATS, BIAS_AT };               /* exec->number */
-enum { STAGED_WISH = 192 * 1024 /* bytes */, PIXELS_WISH = 128, MAX_ROWS = 9 };
+enum { STAGED_WISH = 192 * 1024 /* bytes */, PIXELS_WISH = 256, MAX_ROWS = 9 };
 /* Tasks = slots x blocks: enough for the largest CPUs, few enough that partial sums stay cheap. */
 enum { TASKS_WISH = 64, LEAST_SLOTS = 4, MOST_SLOTS = 32 };
 
@@ -65,7 +65,8 @@ static plan make_plan(const lh_conv_problem *p, const lh_traits *t)
 
 static int64_t count_slots(const lh_conv_problem *p, const plan *a, size_t blocks)
 {
-    size_t units = lh_div_up((size_t)p->n, (size_t)a->images) * lh_div_up((size_t)p->p, (size_t)a->band);
+    size_t bands = lh_div_up((size_t)p->p, (size_t)a->band);
+    size_t units = lh_div_up((size_t)p->n, (size_t)a->images) * bands;
     size_t slots = lh_div_up(TASKS_WISH, blocks);
     if (slots < LEAST_SLOTS) slots = LEAST_SLOTS;
     if (slots > MOST_SLOTS) slots = MOST_SLOTS;
@@ -101,7 +102,8 @@ lehr_status lh_conv_filter_direct_cpu_prepare(lh_exec *e)
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DR=%d -DS=%d -DP=%d -DQ=%d "
              "-DSH=%d -DSW=%d -DPT=%d -DPL=%d -DBAND=%d -DIMAGES=%d -DBIAS=%d -DSTAGE_DY=%d",
              a.width, a.vectors, a.rows, p->c, p->h, p->w, p->k, p->r, p->s, p->p, p->q,
-             p->stride_h, p->stride_w, p->pad_top, p->pad_left, a.band, a.images, p->bias, a.stage_dy);
+             p->stride_h, p->stride_w, p->pad_top, p->pad_left, a.band, a.images, p->bias,
+             a.stage_dy);
     lehr_status st =
         lh_exec_kernel(e, PARTIAL, "conv/filter_cpu.cl", "filter_partial", "%s", options);
     if (st != LEHR_OK) return st;

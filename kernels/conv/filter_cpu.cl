@@ -2,12 +2,13 @@
  *
  * Backward filter for the CPU family: dw[k][c][r][s] = sum over images and output positions of
  * dy[n][p][q][k] * x[n][p*SH - PT + r][q*SW - PL + s][c], and dbias[k] = sum of dy.
- * Layouts: x NHWC, dy [n][P][Q][K]; partial [slot][block][R][PATCH][BLOCK] with PATCH >= S*C (one filter
- * row is a run of S*C consecutive floats of the padded input), then bias sums [slot][block][BLOCK];
- * dw logical [K][C][R][S].
- * Launch: one work-item per work-group; filter_partial over (slot, block of channels), filter_reduce
- * over (block, c).  Slot t takes the units t, t + slots, …; a unit is BAND output rows of IMAGES images,
- * staged with their padding in local memory; so are the block's channels of dy with -DSTAGE_DY=1.
+ * Layouts: x NHWC, dy [n][P][Q][K]; partial [slot][block][R][PATCH][BLOCK] with PATCH >= S*C (one
+ * filter row is a run of S*C consecutive floats of the padded input), then bias sums
+ * [slot][block][BLOCK]; dw logical [K][C][R][S].
+ * Launch: one work-item per work-group; filter_partial over (slot, block of channels),
+ * filter_reduce over (block, c).  Slot t takes the units t, t + slots, …; a unit is BAND output
+ * rows of IMAGES images, staged with their padding in local memory; so are the block's channels of
+ * dy with -DSTAGE_DY=1.
  * Register tile: ROWS patch elements x NV vectors of channels, summed over a unit's positions.
  * Summation order: positions of a unit, units of a slot, slots: it depends on shapes alone. */
 #include "common.cl"

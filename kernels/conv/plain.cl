@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Convolution without any trick: correct for every shape on every device, the last row of each
- * table.  x NHWC, w logical [K][C][R][S], y NHWC.  One work-item per output element (forward), input
- * element (backward data, a gather) or weight (backward filter); no local memory; shapes are
+ * table.  x NHWC, w logical [K][C][R][S], y NHWC.  One work-item per output element (forward),
+ * input element (backward data, a gather) or weight (backward filter); no local memory; shapes are
  * arguments, so that one build serves all layers.  -DLOCAL: work-group size.
- * Summation order: forward r, s, c; backward data r, s, k; backward filter q within p within n, each
- * level in a float of its own so that rounding does not grow with the batch. */
+ * Summation order: forward r, s, c; backward data r, s, k; backward filter q within p within n,
+ * each level in a float of its own so that rounding does not grow with the batch. */
 #include "common.cl"
 
 #define SHAPE                                                                                      \

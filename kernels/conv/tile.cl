@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Register tiles of the CPU family: ROWS rows (pixels, or filter channels) x NV vectors of VW floats
- * kept in named variables a0.. and b0.., so that they stay in registers on any compiler.
+ * Register tiles of the CPU family: ROWS rows (pixels, or filter channels) x NV vectors of VW
+ * floats kept in named variables a0.. and b0.., so that they stay in registers on any compiler.
  *   EACH_ROW(DO)   DO(0) DO(1) … DO(ROWS - 1)
  *   TILE_DECLARE   the accumulators, undefined
  *   ROW_*(i)       what to do with row i; SECOND(…) is there only when NV is 2
@@ -82,8 +82,8 @@ void store_lanes(LH_V value, __global float *to, int count)
     for (int i = 0; i < count && i < VW; i++) to[i] = lanes[i];
 }
 
-/* Copies `rows` image rows of `cols` pixels, from row `top` and column `left` of an image [H][W][C],
- * into local memory; what lies outside the image becomes zero. */
+/* Copies `rows` image rows of `cols` pixels, from row `top` and column `left` of an image
+ * [H][W][C], into local memory; what lies outside the image becomes zero. */
 void stage_rows(__local float *to, __global const float *image, int top, int left, int rows,
                 int cols)
 {

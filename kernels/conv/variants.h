@@ -2,8 +2,9 @@
  *
  * Internal to kernels/conv: the rows of the three variant tables, and what the host files share.
  * A row X(pass, name, tolerance) (pass = forward, data or filter) stands for three functions
- * lh_conv_PASS_NAME_declines, _prepare, _run; tolerance is the largest accepted error relative to the
- * largest output, 0 = the op's own.  Order matters: the first row that does not decline is taken. */
+ * lh_conv_PASS_NAME_declines, _prepare, _run; tolerance is the largest accepted error relative to
+ * the largest output, 0 = the op's own.  Order matters: the first row that does not decline is
+ * taken. */
 #ifndef LH_CONV_VARIANTS_H
 #define LH_CONV_VARIANTS_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * One-dimensional Winograd (Toom-Cook) transforms shared by the Winograd kernels: six products at the
- * points 0, a, -a, b, -b and infinity, with a = 1/sqrt(2) and b = sqrt(2).  These points keep all
- * coefficients near one, and with them the error near the direct kernels'; 1 and 2 round far more.
- * Applied to columns, then to rows, they make F(4x4, 3x3) and, with the roles of filter and gradient
- * exchanged, F(3x3, 4x4).  Every macro works on vectors of channels in named variables.
+ * One-dimensional Winograd (Toom-Cook) transforms shared by the Winograd kernels: six products at
+ * the points 0, a, -a, b, -b and infinity, with a = 1/sqrt(2) and b = sqrt(2).  These points keep
+ * all coefficients near one, and with them the error near the direct kernels'; 1 and 2 round far
+ * more. Applied to columns, then to rows, they make F(4x4, 3x3) and, with the roles of filter and
+ * gradient exchanged, F(3x3, 4x4).  Every macro works on vectors of channels in named variables.
  * Lavin, Gray: Fast algorithms for convolutional neural networks, 2015. */
 #define POINT_A 0.70710678118654752f
 #define POINT_B 1.41421356237309505f

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Winograd F(4x4, 3x3) for the CPU family: 3x3 filters with stride 1, forward and backward data (the
- * same with flipped, transposed weights): 2.25 multiplications per output and channel, not 9.
+ * Winograd F(4x4, 3x3) for the CPU family: 3x3 filters with stride 1, forward and backward data
+ * (the same with flipped, transposed weights): 2.25 multiplications per output and channel, not 9.
  * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][36][C][BLOCK], the transformed filters.
  * C and K are multiples of VW; P and Q are anything, edge tiles are cut.
  * Launch: one work-item per work-group, each TILES output tiles of 4x4 (of whatever images).
- * Local memory: v [36][TILES][C], the transformed windows; m [36][TILES][BLOCK], the products.  Their
- * 36 planes are 16 floats further apart than needed, so that they do not share cache sets.
+ * Local memory: v [36][TILES][C], the transformed windows; m [36][TILES][BLOCK], the products.
+ * Their 36 planes are 16 floats further apart than needed, so that they do not share cache sets.
  * Register tile: ROWS tiles x NV vectors of channels.  Summation order: c, then the transform.
- * Accuracy: error 1.4e-6 (C = 64) to 2.8e-6 (C = 256) of the largest output, on uniform random data;
- * the direct kernel's is 0.8e-6 to 1.9e-6. */
+ * Accuracy: error 1.4e-6 (C = 64) to 2.8e-6 (C = 256) of the largest output, on uniform random
+ * data; the direct kernel's is 0.8e-6 to 1.9e-6. */
 #include "common.cl"
 #include "conv/tile.cl"
 #define V_SPACE __local
@@ -89,7 +89,7 @@ void multiply(__local const float *restrict v, __global const float *restrict u,
 #define ACT(v) v
 #endif
 
-/* VW channels of one 4x4 output tile; out: the tile's first position, of which rows x cols exist. */
+/* VW channels of one 4x4 output tile, of which rows x cols exist; out: its first position. */
 void transform_out(__local const float *restrict m, LH_V bias, __global float *restrict out,
                    int rows, int cols)
 {

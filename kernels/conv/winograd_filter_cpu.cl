@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Winograd F(3x3, 4x4) for the CPU family: backward filter of 3x3 convolutions with stride 1.  Every 4x4
- * tile of dy meets the 6x6 window of x that it came from in 36 products instead of 144.
+ * Winograd F(3x3, 4x4) for the CPU family: backward filter of 3x3 convolutions with stride 1. 
+ * Every 4x4 tile of dy meets the 6x6 window of x that it came from in 36 products instead of 144.
  * The tiles of a batch are taken in chunks of CHUNK, so that a chunk's transforms stay in the last
  * cache; each chunk is two launches: transform, then add 36 matrix products to the sums.
  * Layouts: x NHWC, dy [n][P][Q][K], dw logical [K][C][3][3]; v [36][C/VW][CHUNK][VW] and
@@ -9,8 +9,8 @@
  * apart than needed, so that they do not share cache sets); sums [36][K/BLOCK][C][BLOCK].
  * C and K are multiples of VW.  One work-item per work-group, no local memory.
  * Register tile: ROWS input channels x NV vectors of output channels.  Summation order: tiles, then
- * the transform.  Accuracy: error 0.8e-6 (8x8 images) to 2.4e-6 (32x32) of the largest weight gradient on
- * uniform random data; the direct kernel's is 0.3e-6. */
+ * the transform.  Accuracy: error 0.8e-6 (8x8 images) to 2.4e-6 (32x32) of the largest weight
+ * gradient on uniform random data; the direct kernel's is 0.3e-6. */
 #include "common.cl"
 #include "conv/tile.cl"
 #define V_SPACE __global

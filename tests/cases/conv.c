@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Cases of kernels/conv.  Every specialised kernel is compiled per shape, so the quick set is a short
- * list in which each row covers several things; the sweep crosses filter, stride, padding, channels. */
+ * Cases of kernels/conv.  Every specialised kernel is compiled per shape, so the quick set is a
+ * short list in which each row covers several things; the sweep crosses filter, stride, padding,
+ * channels. */
 #include "tests/cases/cases.h"
 
 #include "kernels/conv/conv.h"
