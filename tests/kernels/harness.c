@@ -4,6 +4,9 @@
  * with the reference, repeatability. */
 #include "tests/kernels/harness.h"
 
+#include "kernels/batchnorm/batchnorm.h"
+#include "kernels/dropout/dropout.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +160,38 @@ static bool compare(const trial *t, const lh_variant *variant, unsigned i)
     return false;
 }
 
+/* What the ops' headers allow: operand out may be the buffer of operand in. */
+static bool may_share(const lh_op *op, unsigned *in, unsigned *out)
+{
+    const struct {
+        const lh_op *op;
+        unsigned in, out;
+    } rows[] = {{&lh_activation_backward, LH_ACTB_DY, LH_ACTB_DX},
+                {&lh_batchnorm_backward, LH_BNB_DY, LH_BNB_DX},
+                {&lh_dropout_forward, LH_DROPF_X, LH_DROPF_Y},
+                {&lh_dropout_backward, LH_DROPF_X, LH_DROPF_Y}};
+    for (size_t i = 0; i < LH_COUNT(rows); i++)
+        if (rows[i].op == op) {
+            *in = rows[i].in;
+            *out = rows[i].out;
+            return true;
+        }
+    return false;
+}
+
+/* In place the result has the same bits as it had in a buffer of its own. */
+static bool check_in_place(trial *t, lh_exec *exec)
+{
+    unsigned in, out;
+    if (!may_share(t->list->op, &in, &out)) return true;
+    operand *shared = &t->operands[in], *own = &t->operands[out];
+    t->args.buf[out] = shared->mem;
+    bool ok = run_once(t, exec, 0x3B, true);
+    t->args.buf[out] = own->mem;
+    if (!ok || memcmp(shared->again, own->after, own->bytes) == 0) return ok;
+    return fail_at(t->list->op->operands[out].name, "differs when computed in place");
+}
+
 static bool check_variant(trial *t, const lh_variant *variant)
 {
     const lh_op *op = t->list->op;
@@ -171,6 +206,7 @@ static bool check_variant(trial *t, const lh_variant *variant)
         ok = lh_buffer_create(t->dev, exec->workspace + GUARD, &t->args.workspace) == LEHR_OK;
     ok = ok && run_once(t, exec, 0xFF, false) && run_once(t, exec, 0x3B, true);
     for (unsigned i = 0; i < op->operand_count && ok; i++) ok = compare(t, variant, i);
+    ok = ok && check_in_place(t, exec);
     lh_buffer_free(&t->args.workspace);
     lh_exec_destroy(&exec);
     return ok;
