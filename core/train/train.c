@@ -257,6 +257,24 @@ static lehr_status plan_budget(lh_trainer *t)
     return t->order ? checkpoint_interval(t) : LEHR_E_MEMORY;
 }
 
+/* A schedule that waits for a number nobody measures would wait for ever. */
+static lehr_status check_metrics(lh_trainer *t)
+{
+    static const char *const known[] = {"train.loss", "train.accuracy", "val.loss", "val.accuracy"};
+    const char *name;
+    for (uint32_t i = 0; (name = lehr_scheduler_metric(t->scheduler, i)) != NULL; i++) {
+        size_t k = 0;
+        while (k < LH_COUNT(known) && strcmp(name, known[k]) != 0) k++;
+        if (k == LH_COUNT(known))
+            return lh_fail(t->ctx, LEHR_E_USAGE, "the schedule waits for metric '%s'; measured are "
+                           "train.loss, train.accuracy, val.loss and val.accuracy", name);
+        if (strncmp(name, "val.", 4) == 0 && t->split.val_count == 0)
+            return lh_fail(t->ctx, LEHR_E_USAGE, "the schedule waits for '%s' but nothing is kept for "
+                           "validation; use --val-fraction 0.1 or metric=train.loss", name);
+    }
+    return LEHR_OK;
+}
+
 static lehr_status make_scheduler(lh_trainer *t)
 {
     double lr = t->p.lr;
@@ -271,7 +289,8 @@ static lehr_status make_scheduler(lh_trainer *t)
     lehr_budget budget = {.base = lr, .steps_per_epoch = t->steps_per_epoch,
                           .total_steps = t->total_steps, .seed = t->p.seed,
                           .samples_per_step = (uint64_t)t->p.batch * t->p.accumulate};
-    return lehr_scheduler_create(t->ctx, t->registry, t->p.schedule, &budget, &t->scheduler);
+    st = lehr_scheduler_create(t->ctx, t->registry, t->p.schedule, &budget, &t->scheduler);
+    return st == LEHR_OK ? check_metrics(t) : st;
 }
 
 /* Compiles everything with the halt flag up, so that nothing is changed, then sets the start. */

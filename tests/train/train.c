@@ -356,6 +356,12 @@ Test(train, refusals)
     p = defaults();
     p.optimizer = "sdg";
     cr_expect_eq(train(&p, &r), LEHR_E_USAGE);
+    p = defaults();
+    p.schedule = "plateau(val.foo)";
+    cr_expect_eq(train(&p, &r), LEHR_E_USAGE, "%s", lehr_context_message(ctx));
+    p.schedule = "plateau()";
+    p.val_fraction = 0;
+    cr_expect_eq(train(&p, &r), LEHR_E_USAGE, "%s", lehr_context_message(ctx));
     lehr_model *grey = NULL;
     p = defaults();
     cr_assert_eq(lehr_model_parse(ctx, "grey", "input 1 28 28\nflatten\ndense 10\n", &grey), LEHR_OK);
