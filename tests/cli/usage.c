@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/cli/spawn.h"
 
@@ -187,12 +188,23 @@ static int contains_all(const char *text, const char *words)
     return 1;
 }
 
+/* Where it is missing, a redirection makes a regular file of that name. */
+static bool full_device(void)
+{
+    struct stat info;
+    return stat("/dev/full", &info) == 0 && S_ISCHR(info.st_mode);
+}
+
 Test(usage, wrong_command_lines)
 {
     size_t count = sizeof table / sizeof *table;
     cr_assert_geq(count, 100);
     for (size_t i = 0; i < count; i++) {
         const wrong *w = &table[i];
+        if (strstr(w->arguments, "/dev/full") && !full_device()) {
+            fprintf(stderr, "skipped, /dev/full is no device here: lehr %s\n", w->arguments);
+            continue;
+        }
         spawned s = spawn_without_devices(w->arguments);
         cr_expect_eq(s.code, w->code, "lehr %s: exit code %d, wanted %d: %s", w->arguments, s.code,
                      w->code, s.err);
