@@ -139,11 +139,11 @@ Test(report, says_what_cannot_be_told_apart)
     cr_assert_eq(lehr_study_table(ctx, dir, 1, &text), LEHR_OK);
     cr_expect(strstr(text, "Highest mean test accuracy: adam"), "%s", text);
     cr_expect(strstr(text, "Not distinguishable from it at 95 %: rmsprop."), "%s", text);
-    cr_expect(strstr(text, "pairs differ at 95 % (paired t test over common seeds, Holm's "
-                           "correction)"));
-    cr_expect(strstr(text, "constant from time, exponential"), "the fake trainer gives them the "
-                                                               "same numbers");
-    cr_expect_null(strstr(text, "adadelta."));
+    cr_expect(strstr(text, "24 of 28 pairs differ at 95 % (paired t test over common seeds"));
+    /* The fake trainer gives these three the same numbers. */
+    cr_expect(strstr(text, "constant from time, exponential"));
+    cr_expect_null(strstr(text, "from adadelta"));
+    cr_expect_null(strstr(text, ", adadelta"));
     cr_expect(strstr(text, "never"), "adadelta misses the target");
     cr_expect_lt(strstr(text, "\nadam"), strstr(text, "\nconstant"), "in the order of the mean");
     free(text);
