@@ -53,7 +53,7 @@ void conv_backward_data(__global const float *dy, __global const float *packed,
     __local float4 memory[TILE_FLOAT4S];
     int phase_h = get_group_id(2) / SW, phase_w = get_group_id(2) % SW;
     int r0 = (phase_h + PT) % SH, s0 = (phase_w + PL) % SW;
-    const source in = {dy, packed, rows, r0, s0, (phase_h + PT - r0) / SH, (phase_w + PL - s0) / SW};
+    const source in = {dy, packed, rows, r0, s0, (phase_h + PT) / SH, (phase_w + PL) / SW};
     float sum[TM][TN];
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN;
     int steps = r0 < R && s0 < S ? PHASE_R * PHASE_S * K : 0; /* a phase may have no tap at all */

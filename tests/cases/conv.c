@@ -25,6 +25,7 @@ static const row quick[] = {
     {1, 1, 4, 4, 1, 1, 1, 1, 0, 0, 0, 0, true, false},
     {3, 5, 6, 7, 48, 2, 3, 3, 0, 1, 1, 0, false, true},
     {3, 17, 14, 15, 20, 1, 1, 1, 0, 0, 0, 0, true, true},  /* pointwise; sums of several slices */
+    {4, 5, 12, 12, 7, 3, 2, 1, 1, 0, 1, 1, true, false},   /* the filter's sums, too */
 };
 
 /* The convolutions of the four models: vgg6, resnet20, tutorial, keras-cnn. */
