@@ -381,9 +381,9 @@ lehr_status lh_settings_check(lehr_context *ctx, const lehr_train_params *p)
             return lh_fail(ctx, LEHR_E_PARAM, "%s is %g; it must be in [%g, %g%c", ranges[i].name,
                            ranges[i].value, ranges[i].min, ranges[i].max,
                            ranges[i].open_max ? ')' : ']');
-    if (!isnan(p->lr) && !(p->lr > 0 && p->lr <= 1e6))
-        return lh_fail(ctx, LEHR_E_PARAM, "the learning rate is %g; it must be above 0 and at most 1e6, e.g. 0.1",
-                       p->lr);
+    if (!isnan(p->lr) && !(p->lr > 0 && p->lr <= 3e38)) /* a float on the device */
+        return lh_fail(ctx, LEHR_E_PARAM, "the learning rate is %g; it must be a positive number, "
+                       "e.g. 0.1", p->lr);
     if (p->seed > INT64_MAX)
         return lh_fail(ctx, LEHR_E_PARAM, "the seed must be below 2^63");
     return check_words(ctx, p);
