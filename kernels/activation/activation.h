@@ -3,8 +3,8 @@
  * Activation functions, elementwise over any layout.
  *   forward:  y = f(x)
  *   backward: dx = dy * f'(x)            (dx may be the same buffer as dy)
- * relu max(x, 0); leaky x > 0 ? x : slope * x; sigmoid 1 / (1 + e^-x); tanh; gelu x * Phi(x) with the
- * exact error function; silu x * sigmoid(x). */
+ * relu max(x, 0); leaky x > 0 ? x : slope * x; sigmoid 1 / (1 + e^-x); tanh; gelu x * Phi(x) with
+ * the exact error function; silu x * sigmoid(x). */
 #ifndef LH_ACTIVATION_H
 #define LH_ACTIVATION_H
 
@@ -24,10 +24,10 @@ typedef enum lh_activation { LH_ACT_NONE, LH_ACTIVATIONS(LH_ACT_ENUM) LH_ACT_COU
 #undef LH_ACT_ENUM
 
 typedef struct lh_activation_problem {
-    int n;           /* images */
-    size_t per_image; /* elements of one image */
+    int n;              /* images */
+    size_t per_image;   /* elements of one image */
     lh_activation kind; /* not LH_ACT_NONE */
-    float slope;     /* of leaky; ignored by the others */
+    float slope;        /* of leaky; ignored by the others */
 } lh_activation_problem;
 
 /* Operands of lh_activation_forward and lh_activation_backward. */

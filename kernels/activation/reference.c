@@ -10,13 +10,20 @@ static const double sqrt_half = 0.70710678118654752440, inv_sqrt_2pi = 0.3989422
 static double value(lh_activation kind, double x, double slope)
 {
     switch (kind) {
-    case LH_ACT_RELU: return x > 0 ? x : 0;
-    case LH_ACT_LEAKY: return x > 0 ? x : slope * x;
-    case LH_ACT_SIGMOID: return 1 / (1 + exp(-x));
-    case LH_ACT_TANH: return tanh(x);
-    case LH_ACT_GELU: return 0.5 * x * (1 + erf(x * sqrt_half));
-    case LH_ACT_SILU: return x / (1 + exp(-x));
-    default: return NAN;
+    case LH_ACT_RELU:
+        return x > 0 ? x : 0;
+    case LH_ACT_LEAKY:
+        return x > 0 ? x : slope * x;
+    case LH_ACT_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case LH_ACT_TANH:
+        return tanh(x);
+    case LH_ACT_GELU:
+        return 0.5 * x * (1 + erf(x * sqrt_half));
+    case LH_ACT_SILU:
+        return x / (1 + exp(-x));
+    default:
+        return NAN;
     }
 }
 
@@ -24,14 +31,20 @@ static double slope_at(lh_activation kind, double x, double slope)
 {
     double s = 1 / (1 + exp(-x)), t = tanh(x);
     switch (kind) {
-    case LH_ACT_RELU: return x > 0 ? 1 : 0;
-    case LH_ACT_LEAKY: return x > 0 ? 1 : slope;
-    case LH_ACT_SIGMOID: return s * (1 - s);
-    case LH_ACT_TANH: return 1 - t * t;
+    case LH_ACT_RELU:
+        return x > 0 ? 1 : 0;
+    case LH_ACT_LEAKY:
+        return x > 0 ? 1 : slope;
+    case LH_ACT_SIGMOID:
+        return s * (1 - s);
+    case LH_ACT_TANH:
+        return 1 - t * t;
     case LH_ACT_GELU:
         return 0.5 * (1 + erf(x * sqrt_half)) + x * inv_sqrt_2pi * exp(-0.5 * x * x);
-    case LH_ACT_SILU: return s * (1 + x * (1 - s));
-    default: return NAN;
+    case LH_ACT_SILU:
+        return s * (1 + x * (1 - s));
+    default:
+        return NAN;
     }
 }
 
