@@ -76,9 +76,9 @@ static lehr_status diagnose(lh_trainer *t, const lh_pending *bad)
         st = lh_network_find_nonfinite(t->net, n, t->p.seed, draw, &layer, &what);
     if (st != LEHR_OK) return st;
     return lh_fail(t->ctx, LEHR_E_DIVERGED,
-                   "training diverged at step %llu (epoch %.2f): the loss is %g, the learning rate "
-                   "was %g; first non-finite: %s of layer '%s'; try a smaller --lr, a warmup, or "
-                   "--clip-norm 1", (unsigned long long)bad->step,
+                   "training diverged in update %llu (epoch %.2f): the loss is %g, the learning rate "
+                   "was %g; first non-finite: %s of layer '%s'; try a smaller --lr, a warmup, "
+                   "--clip-norm 1, or look for one with: lehr find-lr", (unsigned long long)bad->step,
                    (double)index / (double)t->steps_per_epoch,
                    (double)bad->row[LH_METRIC_LOSS] / (double)bad->count, bad->lr,
                    layer ? what : "gradients", layer ? layer : "(none in the forward pass)");

@@ -75,7 +75,7 @@ typedef struct lehr_train_result {
 void lehr_train_params_init(lehr_train_params *params);
 
 /* Trains.  Errors: LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_DATA, LEHR_E_CHECKPOINT, LEHR_E_DISK,
- * LEHR_E_DIVERGED (the message names step and layer; files up to there are kept),
+ * LEHR_E_DIVERGED (the message names update and layer; files up to there are kept),
  * LEHR_E_INTERRUPTED (checkpoint written), LEHR_E_DEVICE.  result is filled in every case. */
 lehr_status lehr_train(lehr_device *device, lehr_registry *registry, const lehr_model *model,
                        const lehr_data *data, const lehr_train_params *params,

@@ -215,7 +215,7 @@ Test(train, clipping_limits_the_update)
     cr_expect(fabs(clipped.loss - norm_loss) <= 0.02 * norm_loss, "%g %g", clipped.loss, norm_loss);
 }
 
-Test(train, divergence_names_step_and_layer_and_keeps_files)
+Test(train, divergence_names_update_and_layer_and_keeps_files)
 {
     lehr_train_params p = defaults();
     lehr_train_result r;
@@ -224,8 +224,9 @@ Test(train, divergence_names_step_and_layer_and_keeps_files)
     p.checkpoint_every = "1st";
     cr_assert_eq(train(&p, &r), LEHR_E_DIVERGED);
     cr_expect_eq(r.diverged, 1);
-    cr_expect(strstr(lehr_context_message(ctx), "diverged at step"), "%s",
+    cr_expect(strstr(lehr_context_message(ctx), "diverged in update "), "%s",
               lehr_context_message(ctx));
+    cr_expect(strstr(lehr_context_message(ctx), "lehr find-lr"), "%s", lehr_context_message(ctx));
     cr_expect(strstr(lehr_context_message(ctx), "layer '"), "%s", lehr_context_message(ctx));
     cr_expect(lh_file_exists(path("diverged/history.csv")));
     cr_expect(lh_file_exists(path("diverged/run.json")));
