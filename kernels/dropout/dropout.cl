@@ -25,6 +25,9 @@ void dropout_elementwise(__global const float *x, __global float *y, ulong count
 
 #ifdef CHUNK
 typedef LH_CAT(uint, VW) lanes;
+typedef LH_CAT(ulong, VW) wide;
+#define TO_WIDE LH_CAT(convert_ulong, VW)
+#define TO_LANES LH_CAT(convert_uint, VW)
 
 /* lh_philox_draw for VW consecutive indices; their high word is one value. */
 void draw_lanes(ulong seed, ulong index, uint stream, uint epoch, lanes out[4])
@@ -34,10 +37,10 @@ void draw_lanes(ulong seed, ulong index, uint stream, uint epoch, lanes out[4])
     lanes c0 = (uint)index + LH_CAT(vload, VW)(0, base), c1 = (lanes)((uint)(index >> 32));
     lanes c2 = (lanes)(stream), c3 = (lanes)(epoch);
     for (int round = 0; round < 10; round++) {
-        lanes h0 = mul_hi((lanes)(0xD2511F53u), c0), h2 = mul_hi((lanes)(0xCD9E8D57u), c2);
-        lanes n0 = h2 ^ c1 ^ k0, n2 = h0 ^ c3 ^ k1;
-        c1 = 0xCD9E8D57u * c2;
-        c3 = 0xD2511F53u * c0;
+        wide p0 = TO_WIDE(c0) * 0xD2511F53ul, p2 = TO_WIDE(c2) * 0xCD9E8D57ul;
+        lanes n0 = TO_LANES(p2 >> 32) ^ c1 ^ k0, n2 = TO_LANES(p0 >> 32) ^ c3 ^ k1;
+        c1 = TO_LANES(p2);
+        c3 = TO_LANES(p0);
         c0 = n0;
         c2 = n2;
         k0 += 0x9E3779B9u;
@@ -49,23 +52,28 @@ void draw_lanes(ulong seed, ulong index, uint stream, uint epoch, lanes out[4])
     out[3] = c3;
 }
 
-/* y and x at draw's four elements: words are those of one index each. */
+/* a0 b0 a1 b1 ... */
+void interleave(lanes a, lanes b, lanes out[2])
+{
+    out[0].even = a.lo;
+    out[0].odd = b.lo;
+    out[1].even = a.hi;
+    out[1].odd = b.hi;
+}
+
 LH_TASK void dropout_tasks(__global const float *x, __global float *y, ulong count, ulong seed,
                            uint stream, uint epoch, float rate, float factor)
 {
     size_t i = get_group_id(0) * (size_t)CHUNK, end = min(i + CHUNK, (size_t)count);
     for (; i + 4 * VW <= end; i += 4 * VW) {
-        lanes word[4];
-        uint words[4 * VW];
+        lanes word[4], even[2], odd[2], words[4];
         draw_lanes(seed, i / 4, stream, epoch, word);
+        interleave(word[0], word[2], even);
+        interleave(word[1], word[3], odd);
+        interleave(even[0], odd[0], words);
+        interleave(even[1], odd[1], words + 2);
         for (int k = 0; k < 4; k++) {
-            uint one[VW];
-            LH_CAT(vstore, VW)(word[k], 0, one);
-            for (int l = 0; l < VW; l++) words[4 * l + k] = one[l];
-        }
-        for (int k = 0; k < 4; k++) {
-            LH_V u = LH_CAT(convert_float, VW)(LH_CAT(vload, VW)(k, words) >> 8) *
-                     5.9604644775390625e-8f;
+            LH_V u = LH_CAT(convert_float, VW)(words[k] >> 8) * 5.9604644775390625e-8f;
             LH_V v = LH_VLOAD(k, x + i) * factor;
             LH_VSTORE(select(v, (LH_V)(0.0f), u < (LH_V)(rate)), k, y + i);
         }
