@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Winograd F(3x3, 4x4) for the CPU family: backward filter of 3x3 convolutions with stride 1. 
+ * Winograd F(3x3, 4x4) for the CPU family: backward filter of 3x3 convolutions with stride 1.
  * Every 4x4 tile of dy meets the 6x6 window of x that it came from in 36 products instead of 144.
  * The tiles of a batch are taken in chunks of CHUNK, so that a chunk's transforms stay in the last
  * cache; each chunk is two launches: transform, then add 36 matrix products to the sums.
