@@ -62,8 +62,10 @@ LH_TASK void filter_partial(__global const float *restrict x, __global const flo
     __global float *own = partial + (size_t)(slot * blocks + block) * PARTIAL;
     for (int i = 0; i < PARTIAL; i += VW) LH_VSTORE((LH_V)0.0f, 0, own + i);
     clear_floats(sum, BLOCK);
-    /* The last tile of a patch may read past the last staged pixel. */
-    clear_floats(staged + IMAGES * STAGED_ROWS * PITCH, ROWS);
+#if PATCH > S * C
+    /* The last tile of a patch reads, and drops, floats past the last staged pixel. */
+    clear_floats(staged, IMAGES * STAGED_ROWS * PITCH + ROWS);
+#endif
 
     for (int unit = slot; unit < units; unit += slots) {
         int first = unit % bands * BAND, rows = min(BAND, P - first);

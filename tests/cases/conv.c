@@ -15,7 +15,8 @@ typedef struct row {
 
 static const row quick[] = {
     {3, 32, 9, 11, 48, 3, 3, 1, 1, 1, 1, 1, true, true},   /* tiles cut by both edges */
-    {2, 32, 8, 8, 32, 3, 3, 1, 1, 1, 1, 1, false, false},  /* the fast case */
+    {1, 32, 4, 5, 32, 3, 3, 1, 1, 1, 1, 1, true, true},    /* fast, small for interpreters */
+    {1, 8, 4, 5, 8, 3, 3, 1, 1, 1, 1, 1, true, true},
     {2, 64, 6, 10, 16, 3, 3, 1, 0, 0, 0, 0, true, false},  /* valid */
     {2, 3, 12, 10, 32, 3, 3, 1, 1, 1, 1, 1, true, true},   /* first layer */
     {2, 16, 8, 8, 32, 3, 3, 2, 1, 1, 1, 1, false, false},  /* strided block */
