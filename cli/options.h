@@ -17,6 +17,7 @@ enum { EXIT_USAGE = 2, EXIT_CANNOT_WRITE = 7 };
 typedef enum verb_id {
     VERB_TRAIN,
     VERB_COMPARE,
+    VERB_FIND_LR,
     VERB_EVAL,
     VERB_TIME,
     VERB_SCHEDULE_LIST,
@@ -46,6 +47,8 @@ typedef enum option_id {
     OPT_OPTIMIZER,
     OPT_SCHEDULE,
     OPT_LR,
+    OPT_LR_MIN,
+    OPT_LR_MAX,
     OPT_WEIGHT_DECAY,
     OPT_CLIP_NORM,
     OPT_CLIP_VALUE,

@@ -6,10 +6,11 @@
 
 #define V(name) (1u << VERB_##name)
 #define RUNS (V(TRAIN) | V(COMPARE))
+#define STEPPING (RUNS | V(FIND_LR)) /* the training step and what it is fed with */
 #define SCHEDULES (V(SCHEDULE_SHOW) | V(SCHEDULE_PLOT))
 #define REGISTRY                                                                                   \
-    (RUNS | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) | V(PLUGIN_LIST))
-#define CONFIGURED (RUNS | V(EVAL) | V(TIME))
+    (STEPPING | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) | V(PLUGIN_LIST))
+#define CONFIGURED (STEPPING | V(EVAL) | V(TIME))
 #define EVERY 0xffffffffu
 #define TEXT_LIMIT 0, 0
 
@@ -23,44 +24,44 @@
 #define G_OUTPUT "Output"
 
 const option_row option_table[] = {
-    {OPT_DATA, "data", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, RUNS | V(EVAL), NULL, TEXT_LIMIT, NULL,
-     G_DATA,
+    {OPT_DATA, "data", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, STEPPING | V(EVAL), NULL, TEXT_LIMIT,
+     NULL, G_DATA,
      "data set: cifar10:DIR (binary version), cifar100:DIR, idx:DIR (MNIST files) or "
      "synthetic[:n=5000,test=1000,seed=7,classes=10]"},
-    {OPT_LIMIT_TRAIN, "limit-train", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 0, NULL,
+    {OPT_LIMIT_TRAIN, "limit-train", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING, NULL, 1, 0, NULL,
      G_DATA, "use only the first N training images"},
     {OPT_LIMIT_VAL, "limit-val", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 0, NULL, G_DATA,
      "use only the first N validation images"},
     {OPT_VAL_FRACTION, "val-fraction", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MAX, RUNS,
      "0.1", 0, 1, NULL, G_DATA,
      "part of the training images kept for validation; the test images are read once, at the end"},
-    {OPT_AUGMENT, "augment", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, RUNS, "none", TEXT_LIMIT,
+    {OPT_AUGMENT, "augment", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, STEPPING, "none", TEXT_LIMIT,
      "none|standard|cutout", G_DATA,
      "none; standard: random crop after padding by 4, and horizontal flip; cutout: a square is blanked "
      "as well"},
-    {OPT_NORMALIZE, "normalize", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, RUNS | V(EVAL), NULL,
+    {OPT_NORMALIZE, "normalize", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, STEPPING | V(EVAL), NULL,
      TEXT_LIMIT, "dataset|unit", G_DATA,
      "dataset: (x/255 - mean)/sd per channel, the default; unit: x/255"},
-    {OPT_NO_SHUFFLE, "no-shuffle", 0, NULL, TYPE_FLAG, OPTION_OF_A_RUN, RUNS, NULL, TEXT_LIMIT, NULL,
-     G_DATA, "take the training images in the order of the file"},
+    {OPT_NO_SHUFFLE, "no-shuffle", 0, NULL, TYPE_FLAG, OPTION_OF_A_RUN, STEPPING, NULL, TEXT_LIMIT,
+     NULL, G_DATA, "take the training images in the order of the file"},
     {OPT_PART, "part", 0, "NAME", TYPE_CHOICE, 0, V(EVAL), "test", TEXT_LIMIT, "test|train", G_DATA,
      "which images to evaluate on"},
 
-    {OPT_MODEL, "model", 0, "NAME|FILE", TYPE_FILE, OPTION_OF_A_RUN, RUNS | V(TIME), "tutorial",
+    {OPT_MODEL, "model", 0, "NAME|FILE", TYPE_FILE, OPTION_OF_A_RUN, STEPPING | V(TIME), "tutorial",
      TEXT_LIMIT, NULL, G_MODEL,
      "a built-in model (lehr models lists them) or a description file"},
     {OPT_MODEL, "model", 0, "NAME|FILE", TYPE_FILE, 0, V(EVAL), NULL, TEXT_LIMIT, NULL, G_MODEL,
      "the model of a weights file that does not say its own; run directories and files written by lehr "
      "do"},
-    {OPT_INIT, "init", 0, "FILE", TYPE_FILE, OPTION_OF_A_RUN, V(TRAIN), NULL, TEXT_LIMIT, NULL,
-     G_MODEL, "start from the weights of a safetensors file"},
+    {OPT_INIT, "init", 0, "FILE", TYPE_FILE, OPTION_OF_A_RUN, V(TRAIN) | V(FIND_LR), NULL,
+     TEXT_LIMIT, NULL, G_MODEL, "start from the weights of a safetensors file"},
     {OPT_SAVE_WEIGHTS, "save-weights", 0, "FILE", TYPE_FILE, 0, V(TRAIN), NULL, TEXT_LIMIT, NULL,
      G_MODEL, "write the final weights to a safetensors file"},
     {OPT_WEIGHTS, "weights", 0, "FILE|RUNDIR", TYPE_FILE, 0, V(EVAL), NULL, TEXT_LIMIT, NULL,
      G_MODEL, "a safetensors file, or a run directory, whose newest checkpoint is used"},
 
-    {OPT_OPTIMIZER, "optimizer", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN), "sgd", TEXT_LIMIT,
-     NULL, G_METHOD,
+    {OPT_OPTIMIZER, "optimizer", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN) | V(FIND_LR), "sgd",
+     TEXT_LIMIT, NULL, G_METHOD,
      "such as 'sgd(momentum=0.9, nesterov=1)' or 'adam'; lehr optimizer list shows all"},
     {OPT_SCHEDULE, "schedule", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN), "constant()",
      TEXT_LIMIT, NULL, G_METHOD,
@@ -70,15 +71,19 @@ const option_row option_table[] = {
      G_METHOD, "base learning rate; without it the optimizer's own default"},
     {OPT_LR, "lr", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, SCHEDULES, "0.1", 0, 0, NULL, G_METHOD,
      "base learning rate"},
-    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN, RUNS, NULL, 0, 0, NULL,
+    {OPT_LR_MIN, "lr-min", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, V(FIND_LR), "1e-7", 0, 1e30, NULL,
+     G_METHOD, "the first learning rate"},
+    {OPT_LR_MAX, "lr-max", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, V(FIND_LR), "10", 0, 1e30, NULL,
+     G_METHOD, "the last learning rate, if the loss does not blow up before"},
+    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN, STEPPING, NULL, 0, 0, NULL,
      G_METHOD, "weight decay; biases and batch normalisation are left out; without it the optimizer's own"},
-    {OPT_CLIP_NORM, "clip-norm", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, RUNS, NULL, 0,
-     0, NULL, G_METHOD, "scale the gradient down to this global norm"},
-    {OPT_CLIP_VALUE, "clip-value", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, RUNS, NULL,
+    {OPT_CLIP_NORM, "clip-norm", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, STEPPING,
+     NULL, 0, 0, NULL, G_METHOD, "scale the gradient down to this global norm"},
+    {OPT_CLIP_VALUE, "clip-value", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, STEPPING, NULL,
      0, 0, NULL, G_METHOD, "limit each element of the gradient to [-X, X]"},
     {OPT_LABEL_SMOOTHING, "label-smoothing", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MAX,
-     RUNS, NULL, 0, 1, NULL, G_METHOD, "label smoothing of the cross-entropy"},
-    {OPT_LOSS, "loss", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, RUNS, "cross_entropy", TEXT_LIMIT,
+     STEPPING, NULL, 0, 1, NULL, G_METHOD, "label smoothing of the cross-entropy"},
+    {OPT_LOSS, "loss", 0, "NAME", TYPE_CHOICE, OPTION_OF_A_RUN, STEPPING, "cross_entropy", TEXT_LIMIT,
      "cross_entropy|l2", G_METHOD, "loss function"},
     {OPT_PRESET, "preset", 0, "NAME", TYPE_TEXT, 0, V(COMPARE), NULL, TEXT_LIMIT, NULL, G_METHOD,
      "a set of methods: tutorial (four schedules with SGD; Adagrad, Adadelta, RMSprop, Adam at Keras 3 "
@@ -97,16 +102,20 @@ const option_row option_table[] = {
      G_BUDGET, "updates in one epoch; 352 is 45,000 images in batches of 128"},
     {OPT_MAX_STEPS, "max-steps", 0, "N", TYPE_UINT, 0, V(TRAIN), NULL, 1, 0, NULL, G_BUDGET,
      "stop after this many updates, with a checkpoint; the schedule's budget stays --epochs"},
-    {OPT_BATCH, "batch", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS | SCHEDULES | V(EVAL) | V(TIME),
+    {OPT_BATCH, "batch", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING | SCHEDULES | V(EVAL) | V(TIME),
      "128", 1, 65536, NULL, G_BUDGET, "images in a batch"},
-    {OPT_ACCUMULATE, "accumulate", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, "1", 1, 65536, NULL,
+    {OPT_ACCUMULATE, "accumulate", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING, "1", 1, 65536, NULL,
      G_BUDGET, "batches whose gradients are averaged into one update"},
     {OPT_EARLY_STOP, "early-stop", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 1000000, NULL,
      G_BUDGET, "stop after N epochs without a better validation loss"},
-    {OPT_SEED, "seed", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS | SCHEDULES, "1", 0, 9e18, NULL,
+    {OPT_SEED, "seed", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING | SCHEDULES, "1", 0, 9e18, NULL,
      G_BUDGET, "seed of weights, order and augmentation; the first seed of a comparison"},
     {OPT_SEEDS, "seeds", 0, "N", TYPE_UINT, 0, V(COMPARE), "5", 1, 1000, NULL, G_BUDGET,
      "runs per method, with consecutive seeds; few seeds tell few differences"},
+    {OPT_SEEDS, "seeds", 0, "N", TYPE_UINT, 0, V(FIND_LR), "1", 1, 1000, NULL, G_BUDGET,
+     "runs with consecutive seeds; the curve is their median"},
+    {OPT_STEPS, "steps", 0, "N", TYPE_UINT, 0, V(FIND_LR), "100", 10, 100000, NULL, G_BUDGET,
+     "updates, each with its own learning rate; more make the growth slower"},
     {OPT_STEPS, "steps", 0, "N", TYPE_UINT, 0, V(TIME), "30", 1, 100000, NULL, G_BUDGET,
      "timed steps, after warm-up; the median is reported"},
 
@@ -115,13 +124,15 @@ const option_row option_table[] = {
     {OPT_OUT, "out", 'o', "DIR", TYPE_DIRECTORY, 0, V(COMPARE), NULL, TEXT_LIMIT, NULL, G_RUN,
      "directory of the comparison; an interrupted one continues.  Without it the first free "
      "runs/compare-N"},
+    {OPT_OUT, "out", 'o', "DIR", TYPE_DIRECTORY, 0, V(FIND_LR), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "write find-lr.csv, find-lr.json and find-lr.svg into DIR; without it nothing is written"},
     {OPT_RESUME, "resume", 0, "DIR", TYPE_DIRECTORY, OPTION_NOT_A_SETTING, V(TRAIN), NULL,
      TEXT_LIMIT, NULL, G_RUN,
      "continue the run in DIR, bit for bit; needs no other option, and what is given must agree "
      "with the run"},
     {OPT_CHECKPOINT_EVERY, "checkpoint-every", 0, "DURATION", TYPE_DURATION, 0, RUNS,
      "1ep", TEXT_LIMIT, NULL, G_RUN, "such as 1ep or 500st; none: only at the end and when stopped"},
-    {OPT_DEVICE, "device", 0, "WHICH", TYPE_TEXT, 0, RUNS | V(EVAL) | V(TIME), "auto", TEXT_LIMIT,
+    {OPT_DEVICE, "device", 0, "WHICH", TYPE_TEXT, 0, STEPPING | V(EVAL) | V(TIME), "auto", TEXT_LIMIT,
      NULL, G_RUN, "auto, cpu, gpu, an index or a part of the name; lehr devices lists them"},
     {OPT_CONFIG, "config", 0, "FILE", TYPE_FILE, OPTION_NOT_A_SETTING, CONFIGURED, NULL, TEXT_LIMIT,
      NULL, G_RUN, "read options from a file of 'name = value' lines; the command line wins"},
@@ -135,12 +146,14 @@ const option_row option_table[] = {
 
     {OPT_CSV, "csv", 0, NULL, TYPE_FLAG, 0, V(SCHEDULE_SHOW), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
      "print step,epoch,lr with a header line, numbers at full precision"},
-    {OPT_SVG, "svg", 0, "FILE", TYPE_FILE, 0, V(SCHEDULE_PLOT), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
-     "write an SVG drawing as well"},
+    {OPT_CSV, "csv", 0, NULL, TYPE_FLAG, 0, V(FIND_LR), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
+     "print lr,loss,smoothed with a header line, numbers at full precision"},
+    {OPT_SVG, "svg", 0, "FILE", TYPE_FILE, 0, V(SCHEDULE_PLOT) | V(FIND_LR), NULL, TEXT_LIMIT, NULL,
+     G_OUTPUT, "write an SVG drawing as well"},
     {OPT_DUMP, "dump", 0, "NAME", TYPE_TEXT, 0, V(MODELS), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
      "print the description of one model, to be copied and changed"},
-    {OPT_JSON, "json", 0, NULL, TYPE_FLAG, 0, V(MODELS) | V(DEVICES) | V(PLUGIN_LIST) | V(EVAL) | V(TIME),
-     NULL, TEXT_LIMIT, NULL, G_OUTPUT, "print JSON"},
+    {OPT_JSON, "json", 0, NULL, TYPE_FLAG, 0,
+     V(FIND_LR) | V(MODELS) | V(DEVICES) | V(PLUGIN_LIST) | V(EVAL) | V(TIME), NULL, TEXT_LIMIT, NULL, G_OUTPUT, "print JSON"},
     {OPT_PROGRESS, "progress", 0, "KIND", TYPE_CHOICE, 0, RUNS, NULL, TEXT_LIMIT,
      "bar|lines|json|none", G_OUTPUT,
      "bar (on a terminal the default), lines, json (one object a line, nothing else) or none"},
@@ -171,6 +184,14 @@ const verb_row verb_table[] = {
      "compare --data cifar10:DIR --method 'plain: optimizer=sgd; lr=0.1' --method 'cosine: "
      "optimizer=sgd; schedule=cosine(end=0); lr=0.1'",
      verb_compare},
+    {VERB_FIND_LR, "find-lr", NULL, 0, 0, "find a learning rate: the range test",
+     "Trains a fresh model for a few updates while the learning rate grows from --lr-min to --lr-max, draws "
+     "the loss over it and suggests learning rates: the range in which the loss falls, where in it to "
+     "start (valley), where the loss falls fastest, and the largest that is still stable.  A loss that "
+     "blows up ends the test; that is a result.  Writes nothing without --out or --svg.",
+     "find-lr --data synthetic --optimizer adam\n"
+     "find-lr --data cifar10:DIR --model vgg6 --optimizer 'sgd(momentum=0.9)' --seeds 3 --svg lr.svg",
+     verb_find_lr},
     {VERB_EVAL, "eval", NULL, 0, 0, "evaluate trained weights",
      "Prints loss and accuracy of a weights file or of the newest checkpoint of a run.",
      "eval --data cifar10:DIR --weights runs/vgg6-1\n"

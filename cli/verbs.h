@@ -8,6 +8,7 @@ struct settings;
 
 int verb_train(struct settings *set);
 int verb_compare(struct settings *set);
+int verb_find_lr(struct settings *set);
 int verb_eval(struct settings *set);
 int verb_time(struct settings *set);
 int verb_schedule_list(struct settings *set);

@@ -106,6 +106,11 @@ static void range_add(range *r, double value)
     r->any = true;
 }
 
+static bool drawable_x(const lehr_plot *plot, double x)
+{
+    return isfinite(x) && (!plot->log_x || x > 0);
+}
+
 static bool drawable(const lehr_plot *plot, double y)
 {
     return isfinite(y) && (!plot->log_y || y > 0);
@@ -116,7 +121,7 @@ static void range_of_data(const lehr_plot *plot, range *x, range *y)
     for (uint32_t i = 0; i < plot->series_count; i++) {
         const lehr_plot_series *s = &plot->series[i];
         for (size_t k = 0; k < s->count; k++) {
-            if (!isfinite(s->x[k]) || !drawable(plot, s->y[k])) continue;
+            if (!drawable_x(plot, s->x[k]) || !drawable(plot, s->y[k])) continue;
             range_add(x, s->x[k]);
             range_add(y, s->y[k]);
             if (s->low && drawable(plot, s->low[k])) range_add(y, s->low[k]);
@@ -161,12 +166,15 @@ bool lh_plot_axes(const lehr_plot *plot, int x_target, int y_target, lh_axis *x,
     range xr = {0}, yr = {0};
     range_of_data(plot, &xr, &yr);
     bool any = xr.any;
-    if (!any) xr = yr = (range){plot->log_y ? 0.1 : 0, 1, true};
-    range_settle(&xr, plot->x_min, plot->x_max, false, 0);
+    if (!any) {
+        xr = (range){plot->log_x ? 0.1 : 0, 1, true};
+        yr = (range){plot->log_y ? 0.1 : 0, 1, true};
+    }
+    range_settle(&xr, plot->x_min, plot->x_max, plot->log_x != 0, 0);
     range_settle(&yr, plot->y_min, plot->y_max, plot->log_y != 0, 0.05);
     double span = floor(xr.max - xr.min);
-    if (whole_x(plot) && span >= 1 && span < x_target) x_target = (int)span;
-    lh_axis_make(x, xr.min, xr.max, false, x_target);
+    if (!plot->log_x && whole_x(plot) && span >= 1 && span < x_target) x_target = (int)span;
+    lh_axis_make(x, xr.min, xr.max, plot->log_x != 0, x_target);
     lh_axis_make(y, yr.min, yr.max, plot->log_y != 0, y_target);
     return any;
 }

@@ -7,6 +7,7 @@
 #include <lehr/context.h>
 #include <lehr/data.h>
 #include <lehr/device.h>
+#include <lehr/find_lr.h>
 #include <lehr/model.h>
 #include <lehr/plot.h>
 #include <lehr/ops.h>

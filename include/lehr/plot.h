@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/* One line.  A point whose x or y is not finite (or y <= 0 on a logarithmic axis) is a gap. */
+/* One line.  A point whose x or y is not finite (or <= 0 on a logarithmic axis) is a gap. */
 typedef struct lehr_plot_series {
     const char *name;         /* legend; NULL: no legend entry */
     const double *x, *y;      /* count numbers each; x ascending */
@@ -24,7 +24,7 @@ typedef struct lehr_plot {
     const char *title, *x_label, *y_label; /* UTF-8; NULL: none */
     const lehr_plot_series *series;
     uint32_t series_count;
-    uint32_t log_y;                    /* 1: logarithmic y axis */
+    uint32_t log_x, log_y;             /* 1: logarithmic axis */
     double x_min, x_max, y_min, y_max; /* NaN: from the data */
     uint32_t width, height;            /* SVG: pixels (0: 760 x 380); terminal: characters and
                                           lines in all (0: 80 x 24) */

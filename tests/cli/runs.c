@@ -264,6 +264,34 @@ Test(runs, compare)
     spawn_free(&s);
 }
 
+Test(runs, find_lr)
+{
+    spawned s = run("find-lr " DATA "--lr-min 1e-3 --lr-max 1e4 --steps 60 --seeds 2");
+    EXPECT_ALL(s.out, "device ", "sgd(", "lr 1e-3 to 1e4 in 60 updates, 2 seeds", "learning rate", "valley",
+               "steepest descent", "range", "largest stable");
+    cr_expect_str_eq(s.err, "", "%s", s.err);
+    spawn_free(&s);
+    s = spawn_shell("ls -A | grep -v '^[.]' | grep -v small.model");
+    cr_expect_str_eq(s.out, "", "find-lr left files: %s", s.out);
+    spawn_free(&s);
+    s = run("find-lr " DATA "--steps 12 --csv --svg drawn.svg --out found");
+    cr_expect_eq(strncmp(s.out, "lr,loss,smoothed\n1", 18), 0, "%s", s.out);
+    cr_expect_leq(times(s.out, "\n"), 13);
+    spawn_free(&s);
+    s = spawn_shell("cmp drawn.svg found/find-lr.svg && head -c 4 drawn.svg && head -1 found/find-lr.csv");
+    EXPECT_ALL(s.out, "<svg", "lr,loss,smoothed");
+    spawn_free(&s);
+    s = run("find-lr " DATA "--steps 12 --json --lr-max 1e-3");
+    json_t *json = json_loads(s.out, 0, NULL);
+    cr_assert_not_null(json, "%s", s.out);
+    cr_expect_eq(json_array_size(json_object_get(json, "lr")), 12);
+    cr_expect_eq(json_array_size(json_object_get(json, "smoothed")), 12);
+    cr_expect(json_is_false(json_object_get(json, "exceeded")));
+    cr_expect_not_null(json_object_get(json, "valley"));
+    json_decref(json);
+    spawn_free(&s);
+}
+
 Test(runs, device_lists)
 {
     spawned s = run("devices --json");

@@ -51,6 +51,10 @@ static const wrong table[] = {
     {"compare --optimizer adam", 2, "unknown option --optimizer"},
     {"compare --lr 0.1", 2, "unknown option --lr"},
     {"compare --resume x", 2, "unknown option --resume"},
+    {"find-lr --lr 0.1", 2, "unknown option --lr"},
+    {"find-lr --epochs 3", 2, "unknown option --epochs"},
+    {"find-lr --schedule 'cosine()'", 2, "unknown option --schedule"},
+    {"find_lr", 2, "did you mean 'lehr find-lr'"},
     {"time --epochs 3", 2, "unknown option --epochs"},
     {"eval --epochs 3", 2, "unknown option --epochs"},
     /* arguments */
@@ -94,6 +98,10 @@ static const wrong table[] = {
     {"compare --seeds 0", 2, "seeds: '0'"},
     {"compare --seeds 1001", 2, "seeds: '1001'|1000"},
     {"time --steps 0", 2, "steps: '0'"},
+    {"find-lr --steps 9", 2, "steps: '9'|from 10|default is 100"},
+    {"find-lr --seeds 0", 2, "seeds: '0'"},
+    {"find-lr --lr-min 0", 2, "lr-min: '0'|default is 1e-7"},
+    {"find-lr --lr-max inf", 2, "lr-max: 'inf'"},
     {"train --lr 0", 2, "lr: '0' is not a number above 0"},
     {"train --lr -0.1", 2, "lr: '-0.1'"},
     {"train --lr nan", 2, "lr: 'nan'"},
@@ -130,6 +138,9 @@ static const wrong table[] = {
     /* what a command cannot do without */
     {"train", 2, "--data is missing|synthetic"},
     {"compare", 2, "--data is missing"},
+    {"find-lr", 2, "--data is missing"},
+    {"find-lr --data synthetic --lr-min 1 --lr-max 0.1", 2, "--lr-min 1 is not below --lr-max 0.1"},
+    {"find-lr --data synthetic --csv --json", 2, "--csv and --json"},
     {"eval", 2, "--data is missing"},
     {"eval --data synthetic", 2, "--weights is missing"},
     {"compare --data synthetic", 2, "no methods|--preset tutorial"},
@@ -142,6 +153,7 @@ static const wrong table[] = {
     {"train --data synthetic --model nothing", 2, "nothing|tutorial"},
     {"train --data synthetic --optimizer adm", 2, "adm|adam"},
     {"train --data synthetic --optimizer 'adam('", 2, "adam"},
+    {"find-lr --data synthetic --optimizer adm", 2, "adm|adam"},
     {"train --data synthetic --optimizer 'adam(beta1=2)'", 2, "beta1"},
     {"train --data synthetic --optimizer 'adam(beta9=0.5)'", 2, "beta9"},
     {"compare --data synthetic --preset other", 2, "other|tutorial"},
@@ -170,6 +182,7 @@ static const wrong table[] = {
     {"time --model tutorial", 3, "no OpenCL device"},
     {"train --data synthetic", 3, "no OpenCL device|OCL_ICD_VENDORS"},
     {"compare --data synthetic --preset tutorial", 3, "no OpenCL device"},
+    {"find-lr --data synthetic", 3, "no OpenCL device"},
     {"eval --data synthetic --weights /dev/null --model tutorial", 3, "no OpenCL device"},
     {"eval --data synthetic --weights x.safetensors --model tutorial", 5, "x.safetensors cannot be read"},
     {"train --resume nothing", 3, "no OpenCL device"},
@@ -220,7 +233,7 @@ Test(usage, wrong_command_lines)
 }
 
 static const char *const commands[] = {
-    "train", "compare", "eval", "time", "schedule list", "schedule show", "schedule plot",
+    "train", "compare", "find-lr", "eval", "time", "schedule list", "schedule show", "schedule plot",
     "optimizer list", "plugin list", "models", "devices", "doctor",
 };
 

@@ -67,6 +67,32 @@ Test(plot, terminal_ascii_is_golden)
     cr_expect_null(text);
 }
 
+/* Equal factors of x are equal distances; an x of 0 is a gap. */
+Test(plot, logarithmic_x)
+{
+    static const double x[] = {0, 0.001, 0.01, 0.1, 1, 10}, y[] = {9, 0, 1, 2, 3, 4};
+    lehr_plot plot;
+    lehr_plot_series series[2];
+    char *text = NULL;
+    two_lines(&plot, series);
+    series[0] = (lehr_plot_series){.x = x, .y = y, .count = 6};
+    plot.series_count = 1;
+    plot.y_label = NULL;
+    plot.height = 9;
+    plot.log_x = 1;
+    cr_assert_eq(lehr_plot_terminal(ctx, &plot, &text), LEHR_OK);
+    expect_text(text, "               Two lines\n"
+                      "  |                                 ****\n"
+                      "  |                        *********\n"
+                      "  |               *********\n"
+                      "  |     **********\n"
+                      "0 +*****\n"
+                      "  ++-----------------+-----------------+\n"
+                      " 0.001              0.1               10\n"
+                      "                   epoch\n");
+    lehr_plot_free(&text);
+}
+
 Test(plot, terminal_unicode_is_golden)
 {
     lehr_plot plot;
