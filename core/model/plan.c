@@ -484,7 +484,8 @@ static void backward_layer(plan *p, int i)
     case LH_LAYER_MAXPOOL:
     case LH_LAYER_AVGPOOL:
         pool = pool_problem(p, i);
-        backward_simple(p, i, &lh_pool_backward, &pool, LH_POOLB_X, LH_POOLB_DY, LH_POOLB_DX, dy);
+        backward_simple(p, i, &lh_pool_backward, &pool, pool.kind == LH_POOL_MAX ? LH_POOLB_X : -1,
+                        LH_POOLB_DY, LH_POOLB_DX, dy);
         break;
     case LH_LAYER_SHORTCUT:
         shortcut = shortcut_problem(p, i);
