@@ -218,7 +218,7 @@ static lehr_status open_objects(search *f)
     lehr_status st = session_registry(s);
     if (st == LEHR_OK)
         st = lehr_optimizer_resolve(s->ctx, s->registry, option_text(s->set, OPT_OPTIMIZER),
-                                    &f->optimizer, &lr);
+                                    given_weight_decay(s->set), &f->optimizer, &lr);
     if (st == LEHR_OK) st = session_model(s);
     if (st == LEHR_OK) st = session_device(s);
     return st == LEHR_OK ? session_data(s) : st;

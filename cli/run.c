@@ -11,6 +11,11 @@
 #include "cli/signals.h"
 #include "cli/text.h"
 
+double given_weight_decay(const settings *set)
+{
+    return option_given(set, OPT_WEIGHT_DECAY) ? option_real(set, OPT_WEIGHT_DECAY) : (double)NAN;
+}
+
 void run_params(lehr_train_params *params, const settings *set)
 {
     lehr_train_params_init(params);
@@ -25,7 +30,7 @@ void run_params(lehr_train_params *params, const settings *set)
     params->augment = option_text(set, OPT_AUGMENT);
     params->loss = option_text(set, OPT_LOSS);
     params->no_shuffle = option_flag(set, OPT_NO_SHUFFLE);
-    if (option_given(set, OPT_WEIGHT_DECAY)) params->weight_decay = option_real(set, OPT_WEIGHT_DECAY);
+    params->weight_decay = given_weight_decay(set);
     params->clip_norm = option_real(set, OPT_CLIP_NORM);
     params->clip_value = option_real(set, OPT_CLIP_VALUE);
     params->label_smoothing = option_real(set, OPT_LABEL_SMOOTHING);

@@ -10,6 +10,8 @@
 
 /* All parameters but callbacks and directories. */
 void run_params(lehr_train_params *params, const settings *set);
+/* --weight-decay, NaN when it was not given: the optimizer's own then holds. */
+double given_weight_decay(const settings *set);
 /* The first free "runs/NAME-N" in buffer; makes "runs". */
 bool run_free_directory(const settings *set, const char *name, char *buffer, size_t size);
 /* "--data is missing"; false after the message. */

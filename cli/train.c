@@ -127,7 +127,7 @@ static lehr_status open_objects(training *t, const runfile *file)
 {
     session *s = &t->s;
     lehr_status st = lehr_optimizer_resolve(s->ctx, s->registry, option_text(s->set, OPT_OPTIMIZER),
-                                            &t->optimizer, &t->lr);
+                                            given_weight_decay(s->set), &t->optimizer, &t->lr);
     if (st == LEHR_OK && option_given(s->set, OPT_LR)) t->lr = option_real(s->set, OPT_LR);
     if (st == LEHR_OK)
         st = file && !option_given(s->set, OPT_MODEL) ? stored_model(s, file) : session_model(s);

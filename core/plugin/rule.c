@@ -139,14 +139,14 @@ bool lh_rule_is_argument(const lehr_param *p)
 }
 
 lehr_status lehr_optimizer_resolve(lehr_context *ctx, lehr_registry *registry, const char *spec,
-                                   char **text, double *lr)
+                                   double weight_decay, char **text, double *lr)
 {
     lh_host host;
     lh_rule rule;
     lh_enter(ctx);
     lh_host_init(&host, ctx);
     if (text) *text = NULL;
-    lehr_status st = lh_rule_open(ctx, registry, spec, (double)NAN, &host, &rule);
+    lehr_status st = lh_rule_open(ctx, registry, spec, weight_decay, &host, &rule);
     if (st != LEHR_OK) return st;
     lh_str out = {0};
     lh_binding_text(&rule.table, &rule.binding, &out);

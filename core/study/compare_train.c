@@ -61,11 +61,11 @@ static lehr_status check_schedule(lehr_context *ctx, lehr_registry *registry,
 /* Every optimizer with its values written out.  Mistakes of the user end the comparison before the
  * first run; a plugin that cannot be loaded fails its own runs only. */
 static lehr_status resolve_method(lehr_context *ctx, lehr_registry *registry, lehr_method *m,
-                                  char **text)
+                                  double weight_decay, char **text)
 {
     double lr = 0;
     if (!m->optimizer) return LEHR_OK; /* refused by the check of names */
-    lehr_status status = lehr_optimizer_resolve(ctx, registry, m->optimizer, text, &lr);
+    lehr_status status = lehr_optimizer_resolve(ctx, registry, m->optimizer, weight_decay, text, &lr);
     if (status != LEHR_OK || !isnan(m->lr)) return status;
     m->lr = lr;
     if (lr > 0) return LEHR_OK;
@@ -79,7 +79,8 @@ static lehr_status resolve_methods(lehr_context *ctx, lehr_registry *registry,
 {
     for (uint32_t i = 0; i < params->method_count; i++) {
         methods[i] = params->methods[i];
-        lehr_status status = resolve_method(ctx, registry, &methods[i], &texts[i]);
+        lehr_status status = resolve_method(ctx, registry, &methods[i], params->train.weight_decay,
+                                            &texts[i]);
         if (status == LEHR_OK)
             status = check_schedule(ctx, registry, params, &methods[i], train_count);
         if (status == LEHR_OK) continue;

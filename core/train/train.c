@@ -280,7 +280,8 @@ static lehr_status make_scheduler(lh_trainer *t)
     double lr = t->p.lr;
     lehr_status st = LEHR_OK;
     if (isnan(lr)) {
-        st = lehr_optimizer_resolve(t->ctx, t->registry, t->p.optimizer, NULL, &lr);
+        st = lehr_optimizer_resolve(t->ctx, t->registry, t->p.optimizer, t->p.weight_decay,
+                                    NULL, &lr);
         if (st == LEHR_OK && !(lr > 0))
             st = lh_fail(t->ctx, LEHR_E_USAGE, "optimizer '%s' has no learning rate of its own; "
                          "give one with --lr", t->p.optimizer);

@@ -282,6 +282,6 @@ Test(loader, a_plugin_in_cplusplus)
     cr_assert_eq(lehr_scheduler_value(s, 50, &value), LEHR_OK);
     cr_expect(fabs(value - 0.08) <= 1e-15);
     lehr_scheduler_destroy(&s);
-    cr_expect_eq(lehr_optimizer_resolve(ctx, reg, "signs", NULL, &value), LEHR_OK);
+    cr_expect_eq(lehr_optimizer_resolve(ctx, reg, "signs", NAN, NULL, &value), LEHR_OK);
     cr_expect_eq(value, 0);
 }

@@ -411,10 +411,10 @@ Test(updater, learning_rates_of_presets)
     for (size_t i = 0; i < LH_COUNT(rows); i++) {
         double lr = -1;
         char *text = NULL;
-        cr_assert_eq(lehr_optimizer_resolve(ctx, reg, rows[i].spec, &text, &lr), LEHR_OK);
+        cr_assert_eq(lehr_optimizer_resolve(ctx, reg, rows[i].spec, NAN, &text, &lr), LEHR_OK);
         cr_expect_eq(lr, rows[i].lr, "%s: %g", rows[i].spec, lr);
         char *again = NULL;
-        cr_assert_eq(lehr_optimizer_resolve(ctx, reg, text, &again, NULL), LEHR_OK, "%s", text);
+        cr_assert_eq(lehr_optimizer_resolve(ctx, reg, text, NAN, &again, NULL), LEHR_OK, "%s", text);
         cr_expect_str_eq(text, again, "the resolved text resolves to itself");
         free(text);
         free(again);

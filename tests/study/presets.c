@@ -33,7 +33,7 @@ static void check_preset(lehr_context *ctx, lehr_registry *registry, const char 
         lehr_scheduler *scheduler = NULL;
         double lr = 0;
         budget.base = methods[m].lr;
-        cr_assert_eq(lehr_optimizer_resolve(ctx, registry, methods[m].optimizer, NULL, &lr),
+        cr_assert_eq(lehr_optimizer_resolve(ctx, registry, methods[m].optimizer, NAN, NULL, &lr),
                      LEHR_OK, "%s", lehr_context_message(ctx));
         cr_expect(m < 4 || lr == methods[m].lr, "%s: lr %g is not the preset's %g", methods[m].name,
                   methods[m].lr, lr);
