@@ -22,11 +22,12 @@
     X(data, gpu_pointwise, 0)                                                                      \
     X(data, gpu_implicit_gemm, 0)                                                                  \
     X(data, plain, 0)
+/* gpu_implicit_gemm sums thousands of products one after the other in each slice. */
 #define LH_CONV_FILTER_VARIANTS(X)                                                                 \
     X(filter, winograd4_cpu, 1e-5)                                                                 \
     X(filter, direct_cpu, 0)                                                                       \
     X(filter, gpu_pointwise, 0)                                                                    \
-    X(filter, gpu_implicit_gemm, 0)                                                                \
+    X(filter, gpu_implicit_gemm, 1e-5)                                                             \
     X(filter, plain, 0)
 
 /* Declares one row's functions. */

@@ -190,7 +190,7 @@ def devices(base, work):
 def divergence(base, work):
     out = work / "diverged"
     case(changed(base, lr="1e6", optimizer="sgd", clip_norm="1e9", schedule="constant()", out=out,
-                 save_weights=work / "d.safetensors"), 6, "step", "1e+06")
+                 save_weights=work / "d.safetensors"), 6, "update", "1e+06", "layer", "find-lr")
     rows = (out / "history.jsonl").read_text().splitlines() if out.exists() else []
     if not rows or not all(json.loads(row) for row in rows):
         failures.append("the history of a diverged run is gone")
