@@ -42,9 +42,10 @@ lehr_status lehr_registry_find_schedule(lehr_registry *registry, const char *nam
 lehr_status lehr_registry_find_optimizer(lehr_registry *registry, const char *name,
                                          const lehr_optimizer **out);
 
-/* Checks "adam(beta1=0.95)" or "keras3:adam" without a device, with the weight decay that the user gave beside it
- * (NaN: none given): text (may be NULL) receives it with every value written out (free it with free()),
- * lr the learning rate that belongs to the rule or preset, 0 when it has none.  Errors: LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_PLUGIN. */
+/* Checks "adam(beta1=0.95)" or "keras3:adam" without a device, with the weight decay that the user
+ * gave beside it (NaN: none given).  text (may be NULL) receives it with every value written out
+ * (free it with free()), lr the learning rate that belongs to the rule or preset, 0 when it has
+ * none.  Errors: LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_PLUGIN. */
 lehr_status lehr_optimizer_resolve(lehr_context *ctx, lehr_registry *registry, const char *spec,
                                    double weight_decay, char **text, double *lr);
 
