@@ -40,6 +40,7 @@ struct lh_updater {
     double *params;  /* of one group */
     lh_str text, source;
     float last_lr;
+    double base_lr;  /* 0: not set */
 };
 
 /* ---- making one ---- */
@@ -208,7 +209,8 @@ static lehr_status prepare(lh_updater *u, uint32_t g, uint64_t t, double lr)
     if (u->rule.weight_decay >= 0)
         u->params[u->rule.weight_decay] *= u->groups[g].weight_decay_scale;
     lehr_update update = {.size = sizeof update, .host = &u->host.api, .self = u->self,
-                          .p = u->params, .lr = lr, .loss = (double)NAN, .t = t, .group = g};
+                          .p = u->params, .lr = lr, .loss = (double)NAN, .t = t, .group = g,
+                          .base_lr = u->base_lr > 0 ? u->base_lr * u->groups[g].lr_scale : lr};
     fenv_t env;
     lehr_status st = LEHR_OK;
     lh_guard_begin(&u->host, &env);
@@ -298,6 +300,8 @@ lehr_status lh_updater_step(lh_updater *u, uint64_t t, double lr, cl_mem control
     u->last_lr = (float)lr;
     return st;
 }
+
+void lh_updater_set_base_lr(lh_updater *u, double base_lr) { u->base_lr = base_lr; }
 
 /* ---- looking at it ---- */
 

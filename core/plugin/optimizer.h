@@ -51,6 +51,10 @@ lehr_status lh_updater_create(lehr_device *dev, lehr_registry *reg, const char *
                               double weight_decay, const lh_arena_layout *layout, lh_updater **out);
 void lh_updater_destroy(lh_updater **updater);
 
+/* The learning rate that schedules start from, for rules that ask for it (a weight decay that follows
+ * the schedule but not its base).  Not set: each update's own. */
+void lh_updater_set_base_lr(lh_updater *updater, double base_lr);
+
 /* Queues one update of all groups.  t counts updates from 1; lr is the scheduled value of this
  * update; control is a device buffer of two floats {gradient scale, halt}: gradients are multiplied
  * by the first; when the second is not 0 nothing is changed, weights and slots keep their bits

@@ -230,6 +230,8 @@ typedef struct lehr_update {
     uint64_t         t;           /* number of this update, from 1 */
     const double    *all;         /* OVER_ALL_TO_HOST results of earlier passes, in order */
     uint32_t         all_count, group;
+    double           base_lr;     /* of this group, before its schedule: lr / base_lr is the
+                                     schedule's multiplier */
 } lehr_update;
 
 typedef struct lehr_optimizer {
