@@ -72,6 +72,7 @@ lehr_status lh_trainer_make(lh_trainer *t)
         layout.gradients = gradient_arena(t);
         st = lh_updater_create(t->dev, t->registry, t->p.optimizer, t->p.weight_decay, &layout,
                                &t->updater);
+        if (st == LEHR_OK) lh_updater_set_base_lr(t->updater, t->base_lr);
     }
     t->lagging = !lh_device_traits(t->dev)->cpu_family;
     return st;

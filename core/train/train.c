@@ -290,7 +290,7 @@ static lehr_status make_scheduler(lh_trainer *t)
     lehr_budget budget = {.base = lr, .steps_per_epoch = t->steps_per_epoch,
                           .total_steps = t->total_steps, .seed = t->p.seed,
                           .samples_per_step = (uint64_t)t->p.batch * t->p.accumulate};
-    lh_updater_set_base_lr(t->updater, lr);
+    t->base_lr = lr;
     st = lehr_scheduler_create(t->ctx, t->registry, t->p.schedule, &budget, &t->scheduler);
     return st == LEHR_OK ? check_metrics(t) : st;
 }

@@ -55,6 +55,7 @@ typedef struct lh_trainer {
     lh_network *net;
     lh_updater *updater;
     lehr_scheduler *scheduler;
+    double base_lr; /* that the schedule starts from */
     lh_exec *control, *sumsq, *clip, *accumulate;
     cl_mem metrics, control_buffer, sumsq_value, accumulated, workspace;
 
