@@ -76,7 +76,9 @@ enum {
 enum {
     LEHR_P_OPEN_MIN    = 1u << 0, /* min itself is not allowed */
     LEHR_P_OPEN_MAX    = 1u << 1,
-    LEHR_P_SCHEDULABLE = 1u << 2, /* a schedule may drive it, e.g. momentum */
+    LEHR_P_SCHEDULABLE = 1u << 2, /* reals of optimizers: may change from update to update and differ
+                                     between groups, e.g. momentum; read anew at every update, not
+                                     kept from create() or the start of a slot */
     LEHR_P_LOG         = 1u << 3, /* hint for sweeps: spread logarithmically */
     LEHR_P_PHASE       = 1u << 4, /* a duration that must fit in the run: longer ones are refused */
     LEHR_P_LIST        = 1u << 16, /* schedules: a list of its kind, "[10ep, 20ep]"; the number in
@@ -93,6 +95,9 @@ typedef struct lehr_param {
 } lehr_param;
 #define LEHR_ANY 1e300            /* as a bound: none */
 #define LEHR_REALP(NAME, DEF, MIN, MAX, DOC) { NAME, DOC, DEF, MIN, MAX, LEHR_REAL, 0, 0, 0 }
+/* A real of an optimizer that a schedule or a parameter group may set; FLAGS as LEHR_P_OPEN_MAX. */
+#define LEHR_SCHEDULABLEP(NAME, DEF, MIN, MAX, FLAGS, DOC) \
+    { NAME, DOC, DEF, MIN, MAX, LEHR_REAL, LEHR_P_SCHEDULABLE | (FLAGS), 0, 0 }
 #define LEHR_INTP(NAME, DEF, MIN, MAX, DOC)  { NAME, DOC, DEF, MIN, MAX, LEHR_INT, 0, 0, 0 }
 #define LEHR_BOOLP(NAME, DEF, DOC)           { NAME, DOC, DEF, 0, 1, LEHR_BOOL, 0, 0, 0 }
 #define LEHR_CHOICEP(NAME, DEF, CHOICES, DOC) \

@@ -7,8 +7,9 @@
 
 enum { RHO };
 static const lehr_param params[] = {
-    {"rho", "decay of both averages", 0.9, 0, 1, LEHR_REAL, LEHR_P_OPEN_MAX, 0, 0},
-    LEHR_REALP("eps", 1e-6, 0, LEHR_ANY, "keeps the quotient finite and starts the movement"),
+    LEHR_SCHEDULABLEP("rho", 0.9, 0, 1, LEHR_P_OPEN_MAX, "decay of both averages"),
+    LEHR_SCHEDULABLEP("eps", 1e-6, 0, LEHR_ANY, 0,
+                      "keeps the quotient finite and starts the movement"),
     {"weight_decay", "L2 penalty, added to the gradient", 0, 0, LEHR_ANY, LEHR_REAL,
      LEHR_P_SCHEDULABLE | LEHR_P_LOG, 0, 0},
     LEHR_BOOLP("decoupled", 0, "weight decay beside the gradient: w -= lr weight_decay w")};

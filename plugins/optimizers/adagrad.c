@@ -6,7 +6,7 @@
 
 enum { EPS, INIT, WEIGHT_DECAY, LR_DECAY, EPS_INSIDE, DECOUPLED };
 static const lehr_param params[] = {
-    LEHR_REALP("eps", 1e-10, 0, LEHR_ANY, "keeps the quotient finite"),
+    LEHR_SCHEDULABLEP("eps", 1e-10, 0, LEHR_ANY, 0, "keeps the quotient finite"),
     LEHR_REALP("init", 0, 0, LEHR_ANY, "start of the sum of squares"),
     {"weight_decay", "L2 penalty, added to the gradient", 0, 0, LEHR_ANY, LEHR_REAL,
      LEHR_P_SCHEDULABLE | LEHR_P_LOG, 0, 0},

@@ -13,7 +13,7 @@ static const lehr_param params[] = {
      LEHR_P_OPEN_MAX | LEHR_P_SCHEDULABLE, 0, 0},
     {"beta2", "decay of the average of squares", 0.999, 0, 1, LEHR_REAL,
      LEHR_P_OPEN_MAX | LEHR_P_SCHEDULABLE, 0, 0},
-    LEHR_REALP("eps", 1e-8, 0, LEHR_ANY, "keeps the quotient finite"),
+    LEHR_SCHEDULABLEP("eps", 1e-8, 0, LEHR_ANY, 0, "keeps the quotient finite"),
     LEHR_BOOLP("amsgrad", 0, "divide by the largest v so far (arXiv 1904.09237)"),
     {"weight_decay", "L2 penalty, added to the gradient", 0, 0, LEHR_ANY, LEHR_REAL,
      LEHR_P_SCHEDULABLE | LEHR_P_LOG, 0, 0},

@@ -7,8 +7,8 @@
 
 enum { RHO };
 static const lehr_param params[] = {
-    {"rho", "decay of the averages", 0.99, 0, 1, LEHR_REAL, LEHR_P_OPEN_MAX, 0, 0},
-    LEHR_REALP("eps", 1e-8, 0, LEHR_ANY, "keeps the quotient finite"),
+    LEHR_SCHEDULABLEP("rho", 0.99, 0, 1, LEHR_P_OPEN_MAX, "decay of the averages"),
+    LEHR_SCHEDULABLEP("eps", 1e-8, 0, LEHR_ANY, 0, "keeps the quotient finite"),
     {"momentum", "share of the last step that is kept", 0, 0, 1, LEHR_REAL,
      LEHR_P_OPEN_MAX | LEHR_P_SCHEDULABLE, 0, 0},
     LEHR_BOOLP("centered", 0, "divide by the standard deviation"),

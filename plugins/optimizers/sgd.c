@@ -13,7 +13,8 @@ static const lehr_param params[] = {
     LEHR_BOOLP("nesterov", 0, "look ahead along the velocity"),
     {"weight_decay", "L2 penalty, added to the gradient", 0, 0, LEHR_ANY, LEHR_REAL,
      LEHR_P_SCHEDULABLE | LEHR_P_LOG, 0, 0},
-    LEHR_REALP("dampening", 0, 0, 1, "share of the gradient that stays out of the velocity"),
+    LEHR_SCHEDULABLEP("dampening", 0, 0, 1, 0,
+                      "share of the gradient that stays out of the velocity"),
     LEHR_BOOLP("lr_inside", 0, "lr inside the velocity"),
     LEHR_BOOLP("decoupled", 0, "weight decay beside the gradient: w -= lr weight_decay w")};
 static const lehr_slot slots[] = {LEHR_SLOT_WHEN("velocity", "momentum", "running step")};
