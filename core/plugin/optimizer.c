@@ -16,6 +16,7 @@ enum { FILL = 1 << 16 }; /* floats per write of a slot's start */
 typedef struct group {
     size_t offset, count;
     double lr_scale, weight_decay_scale;
+    double own_lr, own_base; /* in place of lr * lr_scale; own_lr NaN: none */
 } group;
 
 struct lh_updater {
@@ -37,7 +38,7 @@ struct lh_updater {
     uint32_t slot_count;
     double *state;   /* group by group */
     double *scalars; /* of one group */
-    double *params;  /* of one group */
+    double *params;  /* group by group: what the next update uses */
     lh_str text, source;
     float last_lr;
     double base_lr;  /* 0: not set */
@@ -58,7 +59,7 @@ static lehr_status copy_layout(lh_updater *u, const lh_arena_layout *layout)
         if (g->offset > layout->count || g->count > layout->count - g->offset)
             return lh_fail(u->ctx, LEHR_E_INTERNAL, "parameter group '%s' lies outside the arena",
                            g->name);
-        u->groups[i] = (group){g->offset, g->count, g->lr_scale, g->weight_decay_scale};
+        u->groups[i] = (group){g->offset, g->count, g->lr_scale, g->weight_decay_scale, (double)NAN, 0};
     }
     return LEHR_OK;
 }
@@ -97,17 +98,27 @@ static lehr_status make_slots(lh_updater *u)
     return LEHR_OK;
 }
 
+static double *params_of(const lh_updater *u, uint32_t index)
+{
+    return u->params + (size_t)index * u->rule.d->params.count;
+}
+
 static lehr_status make_state(lh_updater *u)
 {
     const lehr_optimizer *d = u->rule.d;
     const lehr_var *vars = d->state.at;
     u->state = lh_alloc(u->ctx, (size_t)d->state.count * u->group_count, sizeof *u->state);
     u->scalars = lh_alloc(u->ctx, d->scalars.count, sizeof *u->scalars);
-    u->params = lh_alloc(u->ctx, d->params.count, sizeof *u->params);
+    u->params = lh_alloc(u->ctx, (size_t)d->params.count * u->group_count, sizeof *u->params);
     if (!u->state || !u->scalars || !u->params) return LEHR_E_MEMORY;
-    for (uint32_t g = 0; g < u->group_count; g++)
+    for (uint32_t g = 0; g < u->group_count; g++) {
         for (uint32_t i = 0; i < d->state.count; i++)
             u->state[g * d->state.count + i] = vars[i].init;
+        for (uint32_t i = 0; i < d->params.count; i++)
+            lh_updater_set_param(u, g, i, u->rule.binding.p[i]);
+        if (u->rule.weight_decay >= 0)
+            params_of(u, g)[u->rule.weight_decay] *= u->groups[g].weight_decay_scale;
+    }
     return LEHR_OK;
 }
 
@@ -199,18 +210,21 @@ void lh_updater_destroy(lh_updater **updater)
 
 /* ---- one update ---- */
 
-/* Parameters, advance() and scalar() of a group. */
+static double base_lr(const lh_updater *u, uint32_t index, double lr)
+{
+    const group *g = &u->groups[index];
+    if (!isnan(g->own_lr)) return g->own_base;
+    return u->base_lr > 0 ? u->base_lr * g->lr_scale : lr;
+}
+
+/* advance() and scalar() of a group. */
 static lehr_status prepare(lh_updater *u, uint32_t g, uint64_t t, double lr)
 {
     const lehr_optimizer *d = u->rule.d;
     double *state = u->state + (size_t)g * d->state.count;
-    if (d->params.count)
-        memcpy(u->params, u->rule.binding.p, d->params.count * sizeof *u->params);
-    if (u->rule.weight_decay >= 0)
-        u->params[u->rule.weight_decay] *= u->groups[g].weight_decay_scale;
     lehr_update update = {.size = sizeof update, .host = &u->host.api, .self = u->self,
-                          .p = u->params, .lr = lr, .loss = (double)NAN, .t = t, .group = g,
-                          .base_lr = u->base_lr > 0 ? u->base_lr * u->groups[g].lr_scale : lr};
+                          .p = params_of(u, g), .lr = lr, .loss = (double)NAN, .t = t, .group = g,
+                          .base_lr = base_lr(u, g, lr)};
     fenv_t env;
     lehr_status st = LEHR_OK;
     lh_guard_begin(&u->host, &env);
@@ -244,9 +258,11 @@ static void add_float(arguments *a, double value)
     add(a, sizeof single, &single);
 }
 
-static lehr_status set_arguments(lh_updater *u, const group *g, size_t chunk, double lr,
+static lehr_status set_arguments(lh_updater *u, uint32_t index, size_t chunk, double lr,
                                  cl_mem control)
 {
+    const group *g = &u->groups[index];
+    const double *values = params_of(u, index);
     const lehr_param *params = lh_params(&u->rule.d->params);
     const cl_ulong range[3] = {g->offset, g->count, chunk};
     arguments a = {.kernel = u->kernel, .code = CL_SUCCESS};
@@ -257,7 +273,7 @@ static lehr_status set_arguments(lh_updater *u, const group *g, size_t chunk, do
     for (size_t i = 0; i < LH_COUNT(range); i++) add(&a, sizeof range[i], &range[i]);
     add_float(&a, lr);
     for (uint32_t i = 0; i < u->rule.d->params.count; i++)
-        if (lh_rule_is_argument(&params[i])) add_float(&a, u->params[i]);
+        if (lh_rule_is_argument(&params[i])) add_float(&a, values[i]);
     for (uint32_t i = 0; i < u->rule.d->scalars.count; i++) add_float(&a, u->scalars[i]);
     return lh_cl_check(u->ctx, a.code, "arguments of optimizer %s (clSetKernelArg)",
                        u->rule.d->name);
@@ -271,7 +287,7 @@ static lehr_status update_group(lh_updater *u, uint32_t index, uint64_t t, doubl
     size_t chunk = ((g->count + TASKS - 1) / TASKS + 15) / 16 * 16;
     if (chunk < CHUNK_LEAST) chunk = CHUNK_LEAST;
     lehr_status st = prepare(u, index, t, lr);
-    if (st == LEHR_OK) st = set_arguments(u, g, chunk, lr, control);
+    if (st == LEHR_OK) st = set_arguments(u, index, chunk, lr, control);
     if (st != LEHR_OK) return st;
     if (u->local) return lh_launch_1d(u->dev, u->kernel, g->count, u->local);
     return lh_launch_1d(u->dev, u->kernel, (g->count + chunk - 1) / chunk, 1);
@@ -295,13 +311,28 @@ lehr_status lh_updater_step(lh_updater *u, uint64_t t, double lr, cl_mem control
                        "negative",
                        lr, (unsigned long long)t);
     lehr_status st = t == 1 ? copy_weights(u) : LEHR_OK;
-    for (uint32_t i = 0; i < u->group_count && st == LEHR_OK; i++)
-        st = update_group(u, i, t, lr * u->groups[i].lr_scale, control);
+    for (uint32_t i = 0; i < u->group_count && st == LEHR_OK; i++) {
+        const group *g = &u->groups[i];
+        st = update_group(u, i, t, isnan(g->own_lr) ? lr * g->lr_scale : g->own_lr, control);
+    }
     u->last_lr = (float)lr;
     return st;
 }
 
 void lh_updater_set_base_lr(lh_updater *u, double base_lr) { u->base_lr = base_lr; }
+
+/* ---- different numbers for the next update ---- */
+
+void lh_updater_set_param(lh_updater *u, uint32_t index, uint32_t param, double value)
+{
+    params_of(u, index)[param] = value;
+}
+
+void lh_updater_set_lr(lh_updater *u, uint32_t index, double lr, double base)
+{
+    u->groups[index].own_lr = lr;
+    u->groups[index].own_base = base;
+}
 
 /* ---- looking at it ---- */
 

@@ -61,6 +61,13 @@ void lh_updater_set_base_lr(lh_updater *updater, double base_lr);
  * (host state moves on: save it before if an update may be tried again).  At t = 1 slots that start
  * as a copy of the weights are filled. */
 lehr_status lh_updater_step(lh_updater *updater, uint64_t t, double lr, cl_mem control);
+/* Parameter `param` (its place in the rule's table) of a group, from the next update on; it starts as
+ * the spec's value, times weight_decay_scale where it is weight_decay.  A kernel argument: nothing is
+ * compiled.  The caller has checked the range. */
+void lh_updater_set_param(lh_updater *updater, uint32_t group, uint32_t param, double value);
+/* A group's learning rate in place of lr * lr_scale, from the next update on, and what its schedule
+ * starts from; lr NaN: as without. */
+void lh_updater_set_lr(lh_updater *updater, uint32_t group, double lr, double base_lr);
 /* The float handed to the kernel in the last update (of a group with lr_scale 1). */
 float lh_updater_last_lr(const lh_updater *updater);
 /* The rule with every value, "sgd(momentum=0.9, …)"; valid while the updater lives. */
