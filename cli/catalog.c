@@ -3,73 +3,11 @@
  * The verbs that show what plugins offer: schedule list, optimizer list, plugin list. */
 #include <string.h>
 
+#include "cli/describe.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
-
-enum { PARAM_COLUMN = 19 };
-
-/* ---- schedules and optimizers ---- */
-
-/* Element i of a span whose elements may be shorter than this program's. */
-static void span_element(const lehr_span *span, uint32_t i, void *out, size_t size)
-{
-    size_t given = span->stride < size ? span->stride : size;
-    memset(out, 0, size);
-    memcpy(out, (const char *)span->at + (size_t)i * span->stride, given);
-}
-
-/* ", 0 to 1", ", above 0", nothing without bounds. */
-static void add_bounds(char *out, size_t size, const lehr_param *p)
-{
-    char low[NUMBER_SIZE], high[NUMBER_SIZE];
-    bool open_min = p->flags & LEHR_P_OPEN_MIN, open_max = p->flags & LEHR_P_OPEN_MAX;
-    bool has_min = p->min > -LEHR_ANY, has_max = p->max < LEHR_ANY;
-    size_t end = strlen(out);
-    const char *min = number_text(p->min, low), *max = number_text(p->max, high);
-    if (p->kind != LEHR_REAL && p->kind != LEHR_INT) return;
-    if (has_min && has_max)
-        snprintf(out + end, size - end, ", %s%s to %s%s", open_min ? "above " : "", min,
-                 open_max ? "below " : "", max);
-    else if (has_min)
-        snprintf(out + end, size - end, ", %s%s%s", open_min ? "above " : "", min,
-                 open_min ? "" : " or more");
-    else if (has_max)
-        snprintf(out + end, size - end, ", %s%s", open_max ? "below " : "at most ", max);
-}
-
-/* "; default 0.9" or "; must be given". */
-static void add_default(char *out, size_t size, const lehr_param *p)
-{
-    char number[NUMBER_SIZE];
-    size_t end = strlen(out), choice = p->def >= 0 ? (size_t)p->def : 0;
-    const char *text = p->text ? p->text : number_text(p->def, number);
-    for (size_t i = 0; p->kind == LEHR_CHOICE && p->choices && p->choices[i]; i++)
-        if (i == choice) text = p->choices[i];
-    bool none = p->flags & LEHR_P_REQUIRED || (p->kind == LEHR_DURATION && !p->text);
-    snprintf(out + end, size - end, none ? "; must be given" : "; default %s", text);
-}
-
-static void print_param(const lehr_param *p, unsigned width)
-{
-    static const char *const kinds[] = {"number",   "whole number", "0 or 1",
-                                        "one of",   "duration",     "number, or % of the base"};
-    char text[1024];
-    const char *kind = p->kind < sizeof kinds / sizeof *kinds ? kinds[p->kind] : "number";
-    snprintf(text, sizeof text, "%s (%s%s", p->doc ? p->doc : "",
-             p->flags & LEHR_P_LIST ? "list of: " : "", kind);
-    for (size_t i = 0; p->kind == LEHR_CHOICE && p->choices && p->choices[i]; i++) {
-        size_t end = strlen(text);
-        snprintf(text + end, sizeof text - end, "%s %s", i ? "," : "", p->choices[i]);
-    }
-    add_bounds(text, sizeof text, p);
-    add_default(text, sizeof text, p);
-    printf("    %-14s ", p->name);
-    size_t end = strlen(text);
-    snprintf(text + end, sizeof text - end, ")");
-    print_wrapped(stdout, text, PARAM_COLUMN, width);
-}
 
 static void print_entry(const char *name, const char *doc, const lehr_span *params,
                         const lehr_span *presets)
@@ -80,7 +18,7 @@ static void print_entry(const char *name, const char *doc, const lehr_span *para
     for (uint32_t i = 0; i < params->count; i++) {
         lehr_param p;
         span_element(params, i, &p, sizeof p);
-        print_param(&p, width);
+        describe_param(&p, width);
     }
     for (uint32_t i = 0; i < presets->count; i++) {
         lehr_preset preset;

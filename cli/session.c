@@ -4,6 +4,7 @@
 #include "cli/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void print_log(void *user, uint32_t level, const char *line)
 {
@@ -20,14 +21,30 @@ lehr_status session_start(session *s, const settings *set)
     return lehr_context_create(&params, &s->ctx);
 }
 
+bool session_names_file(const char *text)
+{
+    size_t length = strlen(text);
+    return strchr(text, '/') || (length > 3 && strcmp(text + length - 3, ".so") == 0);
+}
+
+/* Positional arguments that are plugin files. */
+static size_t file_arguments(const settings *set)
+{
+    if (set->verb->id == VERB_PLUGIN_LIST) return set->arg_count;
+    return set->verb->id == VERB_PLUGIN_INFO && session_names_file(set->args[0]) ? 1 : 0;
+}
+
 lehr_status session_registry(session *s)
 {
     const option_value *given = &s->set->values[OPT_PLUGIN];
-    size_t count = given->item_count + (s->set->verb->id == VERB_PLUGIN_LIST ? s->set->arg_count : 0);
+    size_t count = given->item_count + file_arguments(s->set);
     const char **files = calloc(count + 1, sizeof *files);
     if (!files) return LEHR_E_MEMORY;
     for (size_t i = 0; i < count; i++)
         files[i] = i < given->item_count ? given->items[i] : s->set->args[i - given->item_count];
+    /* --no-plugins beats a configuration file's; beside --plugin it is an error of the registry. */
+    if (option_flag(s->set, OPT_NO_PLUGINS) && given->source == FROM_CONFIG && count == given->item_count)
+        count = 0;
     lehr_registry_params params = {.files = files, .file_count = (uint32_t)count,
                                    .no_plugins = option_flag(s->set, OPT_NO_PLUGINS)};
     lehr_status st = lehr_registry_create(s->ctx, &params, &s->registry);

@@ -24,6 +24,8 @@ lehr_status session_registry(session *s);
 lehr_status session_device(session *s);
 lehr_status session_model(session *s);
 lehr_status session_data(session *s);
+/* A plugin argument that is a file: it has a '/' or ends in .so. */
+bool session_names_file(const char *text);
 /* Closes everything.  When status is a failure its message goes to standard error.  Returns the
  * exit code. */
 int session_end(session *s, lehr_status status);

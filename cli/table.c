@@ -8,8 +8,10 @@
 #define RUNS (V(TRAIN) | V(COMPARE))
 #define STEPPING (RUNS | V(FIND_LR)) /* the training step and what it is fed with */
 #define SCHEDULES (V(SCHEDULE_SHOW) | V(SCHEDULE_PLOT))
+#define PLUGINS (V(PLUGIN_LIST) | V(PLUGIN_INFO)) /* verbs that show plugins */
 #define REGISTRY                                                                                   \
-    (STEPPING | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) | V(PLUGIN_LIST))
+    (STEPPING | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) | PLUGINS |    \
+     V(PLUGIN_NEW))
 #define CONFIGURED (STEPPING | V(EVAL) | V(TIME))
 #define EVERY 0xffffffffu
 #define TEXT_LIMIT 0, 0
@@ -152,8 +154,10 @@ const option_row option_table[] = {
      G_OUTPUT, "write an SVG drawing as well"},
     {OPT_DUMP, "dump", 0, "NAME", TYPE_TEXT, 0, V(MODELS), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
      "print the description of one model, to be copied and changed"},
+    {OPT_DIR, "dir", 0, "DIR", TYPE_DIRECTORY, 0, V(PLUGIN_NEW), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
+     "directory of the new files, made when it is not there; without it NAME"},
     {OPT_JSON, "json", 0, NULL, TYPE_FLAG, 0,
-     V(FIND_LR) | V(MODELS) | V(DEVICES) | V(PLUGIN_LIST) | V(EVAL) | V(TIME), NULL, TEXT_LIMIT,
+     V(FIND_LR) | V(MODELS) | V(DEVICES) | PLUGINS | V(EVAL) | V(TIME), NULL, TEXT_LIMIT,
      NULL, G_OUTPUT, "print JSON"},
     {OPT_PROGRESS, "progress", 0, "KIND", TYPE_CHOICE, 0, RUNS, NULL, TEXT_LIMIT,
      "bar|lines|json|none", G_OUTPUT,
@@ -221,6 +225,19 @@ const verb_row verb_table[] = {
      "list the plugins: the built-in ones and the files given",
      "Shows id, version, file and SHA-256 of each plugin and what it offers.",
      "plugin list\nplugin list ./lehr-mine.so --json", verb_plugin_list},
+    {VERB_PLUGIN_INFO, "plugin info", "NAME|FILE", 1, 1,
+     "show what a plugin holds: parameters, presets, memory",
+     "NAME is a schedule, an optimizer or a plugin's id; FILE is a plugin's file (with a '/' or ending "
+     "in .so).  Shows its id, version, file and SHA-256, and of each schedule and optimizer the "
+     "formula, the parameters with range and default, presets with their source, state and bytes per "
+     "weight.",
+     "plugin info adam\nplugin info ./lehr-mine.so --json", verb_plugin_info},
+    {VERB_PLUGIN_NEW, "plugin new", "schedule|optimizer NAME", 2, 2,
+     "write a starting file and a Makefile for a plugin of your own",
+     "Writes NAME/lehr-NAME.c, a complete schedule or optimizer that trains as it is, and "
+     "NAME/Makefile; nothing that exists is overwritten.  The Makefile asks pkg-config for the header "
+     "(lehr-plugin) and knows the header of this lehr; nothing is linked but libm.",
+     "plugin new optimizer mine\nplugin new schedule mine --dir plugins/mine", verb_plugin_new},
     {VERB_MODELS, "models", NULL, 0, 0, "list the built-in models",
      "Parameters are the trained numbers; FLOPs are of one image's forward pass, a multiply-add "
      "counted as two.",

@@ -16,6 +16,8 @@ int verb_schedule_show(struct settings *set);
 int verb_schedule_plot(struct settings *set);
 int verb_optimizer_list(struct settings *set);
 int verb_plugin_list(struct settings *set);
+int verb_plugin_info(struct settings *set);
+int verb_plugin_new(struct settings *set);
 int verb_models(struct settings *set);
 int verb_report(struct settings *set);
 int verb_devices(struct settings *set);

@@ -29,6 +29,7 @@ typedef struct lh_plugin_file {
     char sha256[65];
     const lehr_plugin *plugin; /* the file's own, fields up to its declared size */
     uint32_t schedule_count, optimizer_count;
+    bool built_in;
 } lh_plugin_file;
 
 /* How much a path is trusted: found by search (writable by others: refused) or named by the user or

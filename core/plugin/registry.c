@@ -94,11 +94,13 @@ static bool loaded(const lehr_registry *r, const char *path)
 }
 
 /* All of a file's descriptors become known, or none. */
-static lehr_status add_file(lehr_registry *r, lehr_context *ctx, const char *path, lh_trust trust)
+static lehr_status add_file(lehr_registry *r, lehr_context *ctx, const char *path, lh_trust trust,
+                            bool built_in)
 {
     lh_plugin_file file;
     lehr_status st = lh_plugin_load(ctx, path, trust, &file);
     if (st != LEHR_OK) return st;
+    file.built_in = built_in;
     if (loaded(r, file.path)) {
         lh_plugin_file_free(&file);
         return LEHR_OK;
@@ -150,7 +152,7 @@ static lehr_status add_directory(lehr_registry *r, const char *directory)
     for (int i = 0; i < count; i++) {
         lh_str path = {0};
         lh_str_printf(&path, "%s/%s", directory, entries[i]->d_name);
-        if (st == LEHR_OK) st = add_file(r, r->ctx, lh_str_text(&path), LH_TRUST_NAMED);
+        if (st == LEHR_OK) st = add_file(r, r->ctx, lh_str_text(&path), LH_TRUST_NAMED, true);
         lh_str_free(&path);
         free(entries[i]);
     }
@@ -165,6 +167,10 @@ lehr_status lehr_registry_create(lehr_context *ctx, const lehr_registry_params *
     lh_enter(ctx);
     *out = NULL;
     if (!params) params = &none;
+    if (params->no_plugins && params->file_count)
+        return lh_fail(ctx, LEHR_E_USAGE,
+                       "plugin %s is named while plugins are turned off: leave out --no-plugins, or "
+                       "the file", params->files[0]);
     lehr_registry *r = lh_alloc(ctx, 1, sizeof *r);
     if (!r) return LEHR_E_MEMORY;
     r->ctx = ctx;
@@ -173,8 +179,8 @@ lehr_status lehr_registry_create(lehr_context *ctx, const lehr_registry_params *
         params->directory ? lh_strdup(ctx, params->directory) : lh_plugin_directory(ctx);
     lehr_status st = directory ? add_directory(r, directory) : LEHR_E_MEMORY;
     free(directory);
-    for (uint32_t i = 0; i < params->file_count && st == LEHR_OK && !r->no_plugins; i++)
-        st = add_file(r, ctx, params->files[i], LH_TRUST_NAMED);
+    for (uint32_t i = 0; i < params->file_count && st == LEHR_OK; i++)
+        st = add_file(r, ctx, params->files[i], LH_TRUST_NAMED, false);
     if (st != LEHR_OK) lehr_registry_destroy(&r);
     *out = r;
     return st;
@@ -204,7 +210,11 @@ void lehr_registry_plugin(const lehr_registry *registry, uint32_t i, lehr_plugin
                               .path = file->path,
                               .sha256 = file->sha256,
                               .schedule_count = file->schedule_count,
-                              .optimizer_count = file->optimizer_count};
+                              .optimizer_count = file->optimizer_count,
+                              .license = file->plugin->license,
+                              .url = file->plugin->url,
+                              .abi = file->plugin->abi,
+                              .built_in = file->built_in};
 }
 
 const lehr_schedule *lehr_registry_schedule(const lehr_registry *registry, uint32_t i)
@@ -229,7 +239,7 @@ static lehr_status search_in(lehr_registry *r, lehr_context *ctx, const char *di
     lehr_status st = LEHR_OK;
     *found = real != NULL;
     if (real) st = lh_path_check(ctx, directory, LH_TRUST_SEARCHED);
-    if (real && st == LEHR_OK) st = add_file(r, ctx, real, LH_TRUST_SEARCHED);
+    if (real && st == LEHR_OK) st = add_file(r, ctx, real, LH_TRUST_SEARCHED, false);
     free(real);
     lh_str_free(&path);
     return st;

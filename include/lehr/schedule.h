@@ -19,10 +19,10 @@ typedef struct lehr_registry_params {
     uint32_t file_count;
     const char *directory; /* the built-in plugins; NULL: LEHR_PLUGIN_DIR of the environment, else
                               the installed (or build tree's) one */
-    uint32_t no_plugins;      /* 1: only the built-in directory, no files, no search path */
+    uint32_t no_plugins;      /* 1: only the built-in directory, no search path; with files: an error */
 } lehr_registry_params;
 
-/* Errors: LEHR_E_PLUGIN (which file, which field, what to do). */
+/* Errors: LEHR_E_PLUGIN (which file, which field, what to do), LEHR_E_USAGE. */
 lehr_status lehr_registry_create(lehr_context *ctx, const lehr_registry_params *params,
                                  lehr_registry **out);
 void lehr_registry_destroy(lehr_registry **registry);
@@ -30,6 +30,9 @@ void lehr_registry_destroy(lehr_registry **registry);
 typedef struct lehr_plugin_info {
     const char *id, *version, *path, *sha256;
     uint32_t schedule_count, optimizer_count;
+    const char *license, *url; /* NULL: not said */
+    uint32_t abi;      /* major << 16 | minor it was built for */
+    uint32_t built_in; /* 1: from the directory of the built-in plugins */
 } lehr_plugin_info;
 uint32_t lehr_registry_plugin_count(const lehr_registry *registry);
 void lehr_registry_plugin(const lehr_registry *registry, uint32_t i, lehr_plugin_info *out);
