@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/dropout/dropout.h"
+
 /* ---- values into slabs ---- */
 
 /* The smallest free slab that is large enough, else the largest free one, grown, else a new one. */
@@ -86,6 +88,13 @@ static lehr_status make_small(lh_network *net)
 lehr_status lh_network_create(lehr_device *dev, const lehr_model *model, int batch,
                               lh_loss_kind loss, bool training, lh_network **out)
 {
+    return lh_network_create_grouped(dev, model, batch, loss, training, NULL, out);
+}
+
+lehr_status lh_network_create_grouped(lehr_device *dev, const lehr_model *model, int batch,
+                                      lh_loss_kind loss, bool training,
+                                      const lh_grouping *grouping, lh_network **out)
+{
     lehr_context *ctx = lh_device_context(dev);
     lh_network *net = lh_alloc(ctx, 1, sizeof *net);
     *out = net;
@@ -96,7 +105,7 @@ lehr_status lh_network_create(lehr_device *dev, const lehr_model *model, int bat
     net->batch = batch;
     net->loss = loss;
     net->training = training;
-    lehr_status st = lh_network_make_tensors(net);
+    lehr_status st = lh_network_make_tensors(net, grouping);
     if (st == LEHR_OK) st = make_small(net);
     if (st == LEHR_OK) st = lh_network_plan(net);
     if (st == LEHR_OK) st = make_slabs(net);
@@ -129,6 +138,7 @@ void lh_network_destroy(lh_network **network)
     lh_buffer_free(&net->workspace);
     free(net->tensors);
     free(net->params);
+    free(net->groups);
     free(net->tensor_view);
     free(net->gradient_view);
     free(net->values);
@@ -159,6 +169,29 @@ static lehr_status run_phase(lh_network *net, lh_phase phase, int n, uint64_t se
     for (int i = 0; i < net->step_count && st == LEHR_OK; i++)
         if (net->steps[i].phase == phase) st = run_step(net, &net->steps[i], n, seed, draw);
     return st;
+}
+
+double lh_model_dropout(const lehr_model *m)
+{
+    float most = 0;
+    for (int i = 0; i < m->count; i++)
+        if (m->layers[i].kind == LH_LAYER_DROPOUT && m->layers[i].rate > most)
+            most = m->layers[i].rate;
+    char text[40];
+    double shortest = 0; /* 0.1 as it was written, not the double of 0.1f */
+    lh_format_float(most, text, sizeof text);
+    return lh_parse_double(text, &shortest) ? shortest : (double)most;
+}
+
+void lh_network_set_dropout(lh_network *net, double rate)
+{
+    double part = rate / lh_model_dropout(net->model);
+    for (int i = 0; i < net->step_count; i++) {
+        const lh_layer *l = &net->model->layers[net->steps[i].layer];
+        const lh_op *op = net->steps[i].exec->op;
+        if (op == &lh_dropout_forward || op == &lh_dropout_backward)
+            net->steps[i].args.scalar[0] = (float)((double)l->rate * part);
+    }
 }
 
 lehr_status lh_network_forward(lh_network *net, int n, bool train, uint64_t seed, uint32_t draw)

@@ -3,8 +3,9 @@
  * A network is a model on a device: parameters in flat arenas, an ordered list of prepared kernels
  * for forward, loss and backward, and buffers shared by lifetime.
  *
- *   weights    one arena, every tensor padded to the device's alignment; group 0 holds what weight
- *              decay applies to (conv and dense weights), group 1 biases and normalisation
+ *   weights    one arena, every tensor padded to the device's alignment, one contiguous range a
+ *              parameter group; without groups of the user's group 0 holds what weight decay applies to
+ *              (conv and dense weights), group 1 biases and normalisation
  *   gradients  the same layout
  *   stats      running mean and variance of batch normalisation
  *   values     activations and their gradients: slabs, re-used when their last reader has run
@@ -13,34 +14,38 @@
 #ifndef LH_NETWORK_H
 #define LH_NETWORK_H
 
-#include "core/model/model.h"
+#include "core/model/tensors.h"
 #include "core/plugin/optimizer.h"
 #include "kernels/loss/loss.h"
 #include "kernels/op.h"
 
 typedef struct lh_network lh_network;
 
-/* A named tensor as in a weights file ("conv1.weight"): shape and where it lies. */
-typedef struct lh_named_tensor {
-    char name[LH_NAME_SIZE + 24];
-    uint32_t ndim;
-    uint64_t dims[4];
-    size_t offset, count; /* elements in the arena */
-    bool is_stat;         /* in the stats arena, else in weights */
-    int layer;
-    double init_value;    /* of stats and normalisation tensors */
-    int fan_in, fan_out;  /* of conv and dense tensors, else 0 */
-} lh_named_tensor;
+/* Which parameter group each tensor belongs to.  Groups are contiguous in the arena, in this order. */
+typedef struct lh_grouping {
+    const lh_param_group *groups; /* offset and count are found; names must outlive the network */
+    uint32_t count;
+    const uint32_t *of;           /* by number of lh_model_tensors; not read for statistics */
+} lh_grouping;
 
-/* training false: only the evaluation steps and no gradients.  Errors: LEHR_E_DEVICE (memory: the
+/* training false: only the evaluation steps and no gradients.  grouping NULL: two groups, weights and
+ * bias_norm (without weight decay).  Errors: LEHR_E_DEVICE (memory: the
  * message says how much the plan wants), LEHR_E_UNSUPPORTED, LEHR_E_MEMORY. */
 lehr_status lh_network_create(lehr_device *dev, const lehr_model *model, int batch,
                               lh_loss_kind loss, bool training, lh_network **out);
+lehr_status lh_network_create_grouped(lehr_device *dev, const lehr_model *model, int batch,
+                                      lh_loss_kind loss, bool training,
+                                      const lh_grouping *grouping, lh_network **out);
 void lh_network_destroy(lh_network **net);
 
 /* Initial weights (Philox: element, LH_STREAM_INIT, tensor number) and running statistics. */
 lehr_status lh_network_initialise(lh_network *net, uint64_t seed);
 
+/* The largest rate of the model's dropout layers, 0: none. */
+double lh_model_dropout(const lehr_model *model);
+/* Rate of the layers with that rate in the passes to come; the others keep their proportion to it.  A
+ * kernel argument; rate == lh_model_dropout() is the model as it is, bit for bit. */
+void lh_network_set_dropout(lh_network *net, double rate);
 /* Forward pass of n images from lh_network_input.  train: batch statistics and dropout keyed by
  * (seed, draw); else running statistics, no dropout. */
 lehr_status lh_network_forward(lh_network *net, int n, bool train, uint64_t seed, uint32_t draw);

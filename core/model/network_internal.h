@@ -42,7 +42,7 @@ struct lh_network {
     lh_named_tensor *tensors;
     uint32_t tensor_count;
     lh_param *params;
-    lh_param_group groups[2];
+    lh_param_group *groups;
     lh_arena_layout layout;
     cl_mem stats;
     size_t stats_count;
@@ -62,7 +62,7 @@ struct lh_network {
 };
 
 /* weights.c */
-lehr_status lh_network_make_tensors(lh_network *net);
+lehr_status lh_network_make_tensors(lh_network *net, const lh_grouping *grouping);
 /* Number of a layer's tensor, "weight", "bias", "running_mean", "running_var"; -1 when it has none. */
 int lh_network_find_tensor(const lh_network *net, int layer, const char *suffix);
 /* plan.c: steps and values, lifetimes included. */

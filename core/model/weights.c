@@ -1,92 +1,63 @@
 /* SPDX-License-Identifier: MIT
  *
- * The named tensors of a network, their places in the arenas, and their initial values. */
+ * The places of a network's tensors in the arenas, and their initial values. */
 #include "core/model/network_internal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/philox.h"
 
-enum { GROUP_DECAY, GROUP_PLAIN };
+/* What is not grouped otherwise: the numbers weight decay applies to, and biases and normalisation. */
+enum { GROUP_DECAY, GROUP_PLAIN, DEFAULT_GROUPS };
+static const lh_param_group default_groups[DEFAULT_GROUPS] = {{"weights", 0, 0, 1, 1},
+                                                              {"bias_norm", 0, 0, 1, 0}};
 
-static lh_named_tensor *add(lh_network *net, int layer, const char *suffix, bool is_stat)
+static uint32_t group_of(const lh_grouping *grouping, const lh_named_tensor *t, uint32_t number)
 {
-    lh_named_tensor *t = &net->tensors[net->tensor_count++];
-    snprintf(t->name, sizeof t->name, "%s.%s", net->model->layers[layer].name, suffix);
-    t->layer = layer;
-    t->is_stat = is_stat;
-    t->ndim = 1;
-    t->dims[0] = t->count = (size_t)net->model->layers[layer].c;
-    return t;
+    if (grouping) return grouping->of[number];
+    return lh_tensor_decays(t) ? GROUP_DECAY : GROUP_PLAIN;
 }
 
-static void add_weight(lh_network *net, int layer)
-{
-    const lh_layer *l = &net->model->layers[layer], *in = &net->model->layers[l->input];
-    int window = l->kind == LH_LAYER_CONV ? l->r * l->s : 1;
-    lh_named_tensor *t = add(net, layer, "weight", false);
-    t->ndim = l->kind == LH_LAYER_CONV ? 4 : 2;
-    t->dims[1] = (uint64_t)in->c;
-    t->dims[2] = (uint64_t)l->r;
-    t->dims[3] = (uint64_t)l->s;
-    t->count = (size_t)l->c * (size_t)in->c * (size_t)window;
-    t->fan_in = in->c * window;
-    t->fan_out = l->c * window;
-    if (!l->bias) return;
-    lh_named_tensor *b = add(net, layer, "bias", false);
-    b->fan_in = t->fan_in;
-    b->fan_out = t->fan_out;
-}
-
-static void add_norm(lh_network *net, int layer)
-{
-    add(net, layer, "weight", false)->init_value = 1;
-    add(net, layer, "bias", false);
-    add(net, layer, "running_mean", true);
-    add(net, layer, "running_var", true)->init_value = 1;
-}
-
-static bool decays(const lh_named_tensor *t) { return !t->is_stat && t->ndim > 1; }
-
-/* Gives the tensors of one kind their offsets from *at on. */
-static void place(lh_network *net, bool stats, bool decay, size_t align, size_t *at)
+/* Gives the tensors of one group (or the statistics) their offsets from *at on, and the group's to
+ * params. */
+static void place(lh_network *net, const lh_grouping *grouping, bool stats, uint32_t group,
+                  size_t align, size_t *at)
 {
     for (uint32_t i = 0; i < net->tensor_count; i++) {
         lh_named_tensor *t = &net->tensors[i];
-        if (t->is_stat != stats || (!stats && decays(t) != decay)) continue;
+        if (t->is_stat != stats || (!stats && group_of(grouping, t, i) != group)) continue;
         t->offset = *at;
         *at += lh_round_up(t->count, align);
+        if (stats) continue;
+        lh_param *p = &net->params[net->layout.param_count++];
+        *p = (lh_param){.name = t->name, .offset = t->offset, .count = t->count, .ndim = t->ndim,
+                        .group = group, .role = t->role};
+        memcpy(p->dims, t->dims, sizeof p->dims);
     }
 }
 
-static uint32_t role_of(const lh_layer *l, const lh_named_tensor *t)
+/* Groups are contiguous ranges, in their order; within one the order is the model's. */
+static lehr_status place_groups(lh_network *net, const lh_grouping *grouping, size_t align)
 {
-    if (l->kind == LH_LAYER_BATCHNORM) return LEHR_ROLE_NORM;
-    if (t->ndim == 1) return LEHR_ROLE_BIAS;
-    return l->kind == LH_LAYER_CONV ? LEHR_ROLE_CONV : LEHR_ROLE_DENSE;
-}
-
-/* The optimizer's view: one row per trained tensor, in arena order. */
-static void make_params(lh_network *net)
-{
-    uint32_t count = 0;
-    for (int group = GROUP_DECAY; group <= GROUP_PLAIN; group++)
-        for (uint32_t i = 0; i < net->tensor_count; i++) {
-            const lh_named_tensor *t = &net->tensors[i];
-            if (t->is_stat || decays(t) != (group == GROUP_DECAY)) continue;
-            lh_param *p = &net->params[count++];
-            *p = (lh_param){.name = t->name, .offset = t->offset, .count = t->count,
-                            .ndim = t->ndim, .group = (uint32_t)group,
-                            .role = role_of(&net->model->layers[t->layer], t)};
-            memcpy(p->dims, t->dims, sizeof p->dims);
-        }
+    size_t at = 0;
+    uint32_t count = grouping ? grouping->count : DEFAULT_GROUPS;
+    const lh_param_group *groups = grouping ? grouping->groups : default_groups;
+    net->groups = lh_alloc(net->ctx, count, sizeof *net->groups);
+    if (!net->groups) return LEHR_E_MEMORY;
+    for (uint32_t g = 0; g < count; g++) {
+        net->groups[g] = groups[g];
+        net->groups[g].offset = at;
+        place(net, grouping, false, g, align, &at);
+        net->groups[g].count = at - net->groups[g].offset;
+    }
+    net->layout.count = at;
     net->layout.params = net->params;
-    net->layout.param_count = count;
     net->layout.groups = net->groups;
-    net->layout.group_count = 2;
+    net->layout.group_count = count;
+    place(net, NULL, true, 0, align, &net->stats_count);
+    return LEHR_OK;
 }
 
 static lehr_status make_arenas(lh_network *net, size_t align_bytes)
@@ -114,31 +85,19 @@ static lehr_status make_arenas(lh_network *net, size_t align_bytes)
     return st;
 }
 
-lehr_status lh_network_make_tensors(lh_network *net)
+lehr_status lh_network_make_tensors(lh_network *net, const lh_grouping *grouping)
 {
-    const lehr_model *m = net->model;
-    size_t limit = 4 * (size_t)m->count, align_bytes = lh_device_traits(net->dev)->base_align;
-    size_t align = align_bytes / sizeof(float), at = 0;
+    size_t limit = lh_model_tensor_limit(net->model);
+    size_t align_bytes = lh_device_traits(net->dev)->base_align;
     net->tensors = lh_alloc(net->ctx, limit, sizeof *net->tensors);
     net->params = lh_alloc(net->ctx, limit, sizeof *net->params);
     net->tensor_view = lh_alloc(net->ctx, limit, sizeof *net->tensor_view);
     net->gradient_view = lh_alloc(net->ctx, limit, sizeof *net->gradient_view);
     if (!net->tensors || !net->params || !net->tensor_view || !net->gradient_view)
         return LEHR_E_MEMORY;
-    for (int i = 0; i < m->count; i++) {
-        lh_layer_kind kind = m->layers[i].kind;
-        if (kind == LH_LAYER_CONV || kind == LH_LAYER_DENSE) add_weight(net, i);
-        if (kind == LH_LAYER_BATCHNORM) add_norm(net, i);
-    }
-    place(net, false, true, align, &at);
-    net->groups[GROUP_DECAY] = (lh_param_group){"weights", 0, at, 1, 1};
-    size_t middle = at;
-    place(net, false, false, align, &at);
-    net->groups[GROUP_PLAIN] = (lh_param_group){"bias_norm", middle, at - middle, 1, 0};
-    net->layout.count = at;
-    place(net, true, false, align, &net->stats_count);
-    make_params(net);
-    return make_arenas(net, align_bytes);
+    net->tensor_count = lh_model_tensors(net->model, net->tensors);
+    lehr_status st = place_groups(net, grouping, align_bytes / sizeof(float));
+    return st == LEHR_OK ? make_arenas(net, align_bytes) : st;
 }
 
 int lh_network_find_tensor(const lh_network *net, int layer, const char *suffix)

@@ -33,6 +33,15 @@ lehr_status lehr_model_create(lehr_context *ctx, const char *name, uint32_t chan
 lehr_status lehr_model_add(lehr_model *model, const char *line);
 void lehr_model_destroy(lehr_model **model);
 void lehr_model_get_info(const lehr_model *model, lehr_model_info *out);
+/* A trained tensor, as parameter groups and weights files name it. */
+typedef struct lehr_parameter_info {
+    char name[96];           /* "conv1.weight" */
+    const char *kind;        /* "weight" (conv and dense), "bias" (of the same) or "norm" */
+    uint32_t ndim;
+    uint64_t dims[4], count; /* dims: [K][C][R][S], [out][in] or [n] */
+} lehr_parameter_info;
+/* Trained tensor number i in the order of the layers; 0 past the end. */
+uint32_t lehr_model_parameter(const lehr_model *model, uint32_t i, lehr_parameter_info *out);
 /* Name of built-in number i, or NULL past the end. */
 const char *lehr_model_builtin(uint32_t i);
 
