@@ -33,6 +33,15 @@ static void first_error(const char *log, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)(length < size ? length : size - 1), start);
 }
 
+/* A cause that a user can do something about, found in a build log. */
+static const char *remedy(const char *log)
+{
+    if (strstr(log, "unknown target CPU"))
+        return "; the driver's compiler is older than this processor and does not know it: install "
+               "a newer OpenCL driver, or choose another device (lehr devices lists them)";
+    return "";
+}
+
 static lehr_status fail_build(lehr_device *dev, cl_program program, const char *name,
                               const char *options, cl_int code)
 {
@@ -40,14 +49,16 @@ static lehr_status fail_build(lehr_device *dev, cl_program program, const char *
     clGetProgramBuildInfo(program, dev->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
     char *log = calloc(size + 1, 1);
     char line[512] = "";
+    const char *advice = "";
     if (log && size) {
         clGetProgramBuildInfo(program, dev->id, CL_PROGRAM_BUILD_LOG, size, log, NULL);
         lh_log(dev->ctx, LEHR_LOG_WARN, "build log of %s [%s]:\n%s", name, options, log);
         first_error(log, line, sizeof line);
+        advice = remedy(log);
     }
     free(log);
-    return lh_fail(dev->ctx, LEHR_E_DEVICE, "building kernel source %s [%s]: %s (%d): %s", name,
-                   options, lh_cl_name(code), (int)code, line);
+    return lh_fail(dev->ctx, LEHR_E_DEVICE, "building kernel source %s [%s]: %s (%d): %s%s", name,
+                   options, lh_cl_name(code), (int)code, line, advice);
 }
 
 static lehr_status build(lehr_device *dev, const char *name, const char *text, const char *options,
