@@ -43,55 +43,73 @@ lehr_status lh_param_check(const lh_cursor *c, const lh_table *table, const lehr
     return LEHR_OK;
 }
 
-static lehr_status no_unit_known(const lh_cursor *c, const lehr_param *p, const lh_term *term,
-                                 const char *missing)
+static lehr_status no_unit_known(const lh_cursor *c, const lh_duration_use *use,
+                                 const lh_term *term, const char *missing)
 {
     return lh_spec_fail(c, LEHR_E_PARAM, term->column,
                         "%s is given in %s, but %s of this run is not known: use another unit",
-                        p->name, term->unit, missing);
+                        use->who, term->unit, missing);
 }
 
-/* A duration in whole updates: halves are rounded up, and more than nothing is at least one. */
-static lehr_status read_duration(const lh_cursor *c, const lh_table *table, const lehr_param *p,
-                                 const lh_term *term, double *out)
+/* Beyond the budget: refused for a phase, else a warning. */
+static lehr_status too_long(const lh_cursor *c, const lh_duration_use *use, const lh_term *term,
+                            double updates)
 {
-    const lehr_budget *budget = table->budget;
+    double total = (double)use->budget->total_steps;
+    char number[40];
+    if (use->phase)
+        return lh_spec_fail(c, LEHR_E_PARAM, term->column,
+                            "%s takes %.0f updates, but %s has only %.0f: shorten it or train "
+                            "longer",
+                            use->who, updates, use->local ? "this part of the run" : "the run",
+                            total);
+    lh_format_double(term->number, number, sizeof number);
+    if (!c->quiet)
+        lh_log(c->ctx, LEHR_LOG_WARN, "%s '%s': %s = %s%s lies beyond the %.0f updates of %s",
+               c->what, c->text, use->who, number, term->unit, total,
+               use->local ? "this part of the run" : "the run");
+    return LEHR_OK;
+}
+
+lehr_status lh_read_duration(const lh_cursor *c, const lh_duration_use *use, const lh_term *term,
+                             double *out)
+{
+    const lehr_budget *budget = use->budget;
     double scale = 1;
     char number[40] = "";
     if (term->is_number) lh_format_double(term->number, number, sizeof number);
     if (!term->is_number || !term->unit[0])
-        return lh_spec_fail(
-            c, LEHR_E_PARAM, term->column,
-            "%s of %s is a duration and needs a unit: %sep (epochs), %sst (updates), "
-            "%s%% (of the run) or %ssamples",
-            p->name, table->name, number, number, number, number);
+        return lh_spec_fail(c, LEHR_E_PARAM, term->column,
+                            "%s is a duration and needs a unit: %sep (epochs), %sst (updates), "
+                            "%s%% (of the run) or %ssamples",
+                            use->who, number, number, number, number);
     if (strcmp(term->unit, "ep") == 0) {
         scale = (double)budget->steps_per_epoch;
         if (budget->steps_per_epoch == 0)
-            return no_unit_known(c, p, term, "the length of an epoch");
+            return no_unit_known(c, use, term, "the length of an epoch");
     } else if (strcmp(term->unit, "%") == 0) {
         scale = (double)budget->total_steps / 100;
-        if (budget->total_steps == 0) return no_unit_known(c, p, term, "the length");
+        if (budget->total_steps == 0) return no_unit_known(c, use, term, "the length");
     } else if (strcmp(term->unit, "samples") == 0) {
         scale = 1 / (double)budget->samples_per_step;
-        if (budget->samples_per_step == 0) return no_unit_known(c, p, term, "the batch size");
+        if (budget->samples_per_step == 0) return no_unit_known(c, use, term, "the batch size");
     }
     *out = floor(term->number * scale + 0.5);
     if (*out < 1 && term->number > 0) *out = 1;
-    if (!(*out < 9007199254740992.0))
-        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s of %s is too long", p->name,
-                            table->name);
+    if (!(fabs(*out) < 9007199254740992.0))
+        return lh_spec_fail(c, LEHR_E_PARAM, term->column, "%s is too long", use->who);
     double total = (double)budget->total_steps;
-    if (total > 0 && *out > total && (p->flags & LEHR_P_PHASE))
-        return lh_spec_fail(
-            c, LEHR_E_PARAM, term->column,
-            "%s of %s takes %.0f updates, but the run has only %.0f: shorten it or train "
-            "longer",
-            p->name, table->name, *out, total);
-    if (total > 0 && *out > total && !c->quiet)
-        lh_log(c->ctx, LEHR_LOG_WARN, "%s '%s': %s = %s%s lies beyond the run's %.0f updates",
-               c->what, c->text, p->name, number, term->unit, total);
-    return LEHR_OK;
+    return total > 0 && *out > total ? too_long(c, use, term, *out) : LEHR_OK;
+}
+
+static lehr_status read_duration(const lh_cursor *c, const lh_table *table, const lehr_param *p,
+                                 const lh_term *term, double *out)
+{
+    char who[80];
+    snprintf(who, sizeof who, "%.31s of %.31s", p->name, table->name);
+    lh_duration_use use = {.who = who, .budget = table->budget, .local = table->local,
+                           .phase = (p->flags & LEHR_P_PHASE) != 0};
+    return lh_read_duration(c, &use, term, out);
 }
 
 static lehr_status read_word(const lh_cursor *c, const lh_table *table, const lehr_param *p,
@@ -168,17 +186,17 @@ static lehr_status set_param(const lh_cursor *c, const lh_table *table, uint32_t
 {
     const lehr_param *p = &lh_params(&table->params)[i];
     b->given[i] = true;
-    if (p->flags & LEHR_P_LIST) return set_list(c, table, i, arg, b);
-    if (arg->is_list)
-        return lh_spec_fail(c, LEHR_E_PARAM, arg->column, "%s of %s is one value, not a list",
-                            p->name, table->name);
+    if ((p->flags & LEHR_P_LIST) && !arg->is_arrow) return set_list(c, table, i, arg, b);
+    if (arg->is_list || arg->is_arrow)
+        return lh_spec_fail(c, LEHR_E_PARAM, arg->column, "%s of %s is one value, not %s",
+                            p->name, table->name, arg->is_list ? "a list" : "two");
     return read_value(c, table, p, &arg->terms[0], &b->p[i]);
 }
 
 static lehr_status set_metric(const lh_cursor *c, const lh_arg *arg, lh_binding *b)
 {
     const lh_term *term = arg->terms;
-    if (arg->is_list || term->is_number)
+    if (arg->is_list || arg->is_arrow || term->is_number)
         return lh_spec_fail(c, LEHR_E_PARAM, arg->column, "metric is a name like val.loss");
     memcpy(b->metric, term->word, sizeof b->metric);
     return LEHR_OK;
@@ -213,6 +231,33 @@ static int find_param(const lh_table *table, const char *name)
     return -1;
 }
 
+/* "0 -> 1": from and end of a schedule that has both, as multiples of the base. */
+static lehr_status set_arrow(const lh_cursor *c, const lh_table *table, const lh_arg *arg,
+                             bool *seen, lh_binding *b)
+{
+    static const char *const names[] = {"from", "end"};
+    for (int k = 0; k < 2; k++) {
+        const lh_term *term = &arg->terms[k];
+        int i = find_param(table, names[k]);
+        if (i < 0 || lh_params(&table->params)[i].kind != LEHR_VALUE || !table->budget)
+            return lh_spec_fail(c, LEHR_E_USAGE, arg->column,
+                                "%s takes no arrow: it has no parameters from and end",
+                                table->name);
+        bool share = strcmp(term->unit, "%") == 0;
+        if (!term->is_number || (term->unit[0] && !share))
+            return lh_spec_fail(c, LEHR_E_PARAM, term->column,
+                                "beside an arrow stand multiples of the base: 0 -> 1");
+        if (seen[i])
+            return lh_spec_fail(c, LEHR_E_USAGE, arg->column, "%s is given twice", names[k]);
+        seen[i] = b->given[i] = true;
+        b->p[i] = (share ? term->number / 100 : term->number) * table->budget->base;
+        lehr_status st = lh_param_check(c, table, &lh_params(&table->params)[i], b->p[i],
+                                        term->column);
+        if (st != LEHR_OK) return st;
+    }
+    return LEHR_OK;
+}
+
 /* Arguments in order; positional ones first.  seen tells which were given in this call. */
 static lehr_status set_args(const lh_cursor *c, const lh_table *table, const lh_call *call,
                             bool *seen, lh_binding *b)
@@ -222,6 +267,12 @@ static lehr_status set_args(const lh_cursor *c, const lh_table *table, const lh_
     for (uint32_t k = 0; k < call->count; k++) {
         const lh_arg *arg = &call->args[k];
         int i = arg->name[0] ? find_param(table, arg->name) : -1;
+        if (arg->is_arrow && !arg->name[0]) {
+            lehr_status st = set_arrow(c, table, arg, seen, b);
+            if (st != LEHR_OK) return st;
+            continue;
+        }
+        while (!arg->name[0] && position < table->params.count && seen[position]) position++;
         bool word = !arg->name[0] && !arg->is_list && !arg->terms[0].is_number && position == 0;
         if (table->metric && !metric && (strcmp(arg->name, "metric") == 0 || (word && !named))) {
             metric = true;
@@ -320,6 +371,7 @@ static lehr_status apply_default(const lh_cursor *c, const lh_table *table, uint
     if (st == LEHR_OK && values.count != 1)
         st = lh_spec_fail(&in, LEHR_E_PLUGIN, 0, "the default of %s is not one value", p->name);
     if (st == LEHR_OK) st = set_param(&in, table, i, &values.args[0], b);
+    b->given[i] = false;
     if (st != LEHR_OK) lh_fail_context(c->ctx, "%s '%.200s': ", c->what, c->text);
     lh_call_free(&values);
     return st;

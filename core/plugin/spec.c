@@ -127,6 +127,18 @@ static lehr_status add_term(lh_cursor *c, lh_arg *arg)
     return read_term(c, &arg->terms[arg->count++]);
 }
 
+/* A value, or two with an arrow between them: 0 -> 1. */
+static lehr_status read_values(lh_cursor *c, lh_arg *arg)
+{
+    lehr_status st = add_term(c, arg);
+    if (st != LEHR_OK) return st;
+    lh_skip_space(c);
+    if (strncmp(c->text + c->at, "->", 2) != 0) return LEHR_OK;
+    c->at += 2;
+    arg->is_arrow = true;
+    return add_term(c, arg);
+}
+
 static lehr_status read_list(lh_cursor *c, lh_arg *arg)
 {
     arg->is_list = true;
@@ -152,7 +164,7 @@ static lehr_status read_arg(lh_cursor *c, lh_arg *arg)
         if (st != LEHR_OK) return st;
         c->at = sign + 1;
     }
-    return lh_accept(c, '[') ? read_list(c, arg) : add_term(c, arg);
+    return lh_accept(c, '[') ? read_list(c, arg) : read_values(c, arg);
 }
 
 static lehr_status add_arg(lh_cursor *c, lh_call *call)

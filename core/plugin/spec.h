@@ -29,6 +29,7 @@ typedef struct lh_arg {
     char name[32];  /* "" when positional */
     size_t column;
     bool is_list;
+    bool is_arrow;  /* terms[0] -> terms[1] */
     lh_term *terms;
     uint32_t count;
 } lh_arg;
@@ -60,6 +61,7 @@ typedef struct lh_table {
     lehr_span params, presets;
     const char *metric;      /* default metric of a metric-driven schedule, else NULL */
     const lehr_budget *budget; /* NULL: no durations, no values (optimizers) */
+    bool local; /* the budget is that of a part of the run */
 } lh_table;
 
 typedef struct lh_binding {
@@ -78,6 +80,16 @@ lehr_status lh_bind(const lh_cursor *c, const lh_table *table, const lh_call *ca
 void lh_binding_free(lh_binding *binding);
 /* "step(gamma=0.5, every=3900st)": every value, no preset, durations in updates. */
 void lh_binding_text(const lh_table *table, const lh_binding *binding, lh_str *out);
+/* A duration in whole updates of a budget: halves are rounded up, more than nothing is at least one.
+ * who ("over of cosine") is for messages; local: the budget is that of a part of the run; phase:
+ * longer than the budget is an error, else a warning. */
+typedef struct lh_duration_use {
+    const char *who;
+    const lehr_budget *budget;
+    bool local, phase;
+} lh_duration_use;
+lehr_status lh_read_duration(const lh_cursor *c, const lh_duration_use *use, const lh_term *term,
+                             double *out);
 /* Range check of one value; the message names parameter and range. */
 lehr_status lh_param_check(const lh_cursor *c, const lh_table *table, const lehr_param *p,
                            double value, size_t column);

@@ -255,7 +255,7 @@ static const struct {
     {"cosin()", LEHR_E_USAGE, "did you mean 'cosine'?; known: constant, cosine"},
     {"cosine", LEHR_OK, ""},
     {"cosine(", LEHR_E_USAGE, "column 8"},
-    {"cosine() cosine()", LEHR_E_USAGE, "column 10: 'c' where '*', '+' or the end"},
+    {"cosine() cosine()", LEHR_E_USAGE, "column 10: 'c' where '*', '+', then, for or the end"},
     {"cosine() *", LEHR_E_USAGE, "column 11"},
     {"(cosine()", LEHR_E_USAGE, "column 1: this bracket is never closed"},
     {"cosine())", LEHR_E_USAGE, "column 9"},
@@ -310,7 +310,7 @@ Test(schedules, messages)
         lehr_scheduler_destroy(&s);
     }
     lehr_scheduler *s = make("step(0.5, every=30ep)");
-    cr_expect(strstr(warned, "beyond the run"), "%s", warned);
+    cr_expect(strstr(warned, "lies beyond the 9775 updates of the run"), "%s", warned);
     lehr_scheduler_destroy(&s);
 }
 
