@@ -10,7 +10,8 @@
 #define SCHEDULES (V(SCHEDULE_SHOW) | V(SCHEDULE_PLOT))
 #define PLUGINS (V(PLUGIN_LIST) | V(PLUGIN_INFO)) /* verbs that show plugins */
 #define REGISTRY                                                                                   \
-    (STEPPING | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) | PLUGINS |    \
+    (STEPPING | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) |   \
+     V(OPTIMIZER_TRACE) | PLUGINS |    \
      V(PLUGIN_NEW))
 #define CONFIGURED (STEPPING | V(EVAL) | V(TIME))
 #define EVERY 0xffffffffu
@@ -61,6 +62,10 @@ const option_row option_table[] = {
      G_MODEL, "write the final weights to a safetensors file"},
     {OPT_WEIGHTS, "weights", 0, "FILE|RUNDIR", TYPE_FILE, 0, V(EVAL), NULL, TEXT_LIMIT, NULL,
      G_MODEL, "a safetensors file, or a run directory, whose newest checkpoint is used"},
+    {OPT_WEIGHTS, "weights", 0, "FILE", TYPE_FILE, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL,
+     G_METHOD, "the weights to start from: a .npy file of float32, shape (n), or that of a tensor"},
+    {OPT_GRADS, "grads", 0, "FILE", TYPE_FILE, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL,
+     G_METHOD, "one gradient per update: a .npy file of float32, shape (steps, n)"},
 
     {OPT_OPTIMIZER, "optimizer", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN) | V(FIND_LR), "sgd",
      TEXT_LIMIT, NULL, G_METHOD,
@@ -69,7 +74,9 @@ const option_row option_table[] = {
      TEXT_LIMIT, NULL, G_METHOD,
      "such as 'step(gamma=0.5, every=10ep)' or 'warmup(5ep) * cosine(end=0)'; lehr schedule list "
      "shows all"},
-    {OPT_LR, "lr", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, V(TRAIN), NULL, 0, 0, NULL,
+    {OPT_SCHEDULE, "schedule", 0, "SPEC", TYPE_TEXT, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL,
+     G_METHOD, "schedule of the learning rate; its budget is the number of gradients"},
+    {OPT_LR, "lr", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, V(TRAIN) | V(OPTIMIZER_TRACE), NULL, 0, 0, NULL,
      G_METHOD, "base learning rate; without it the optimizer's own default"},
     {OPT_LR, "lr", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, SCHEDULES, "0.1", 0, 0, NULL, G_METHOD,
      "base learning rate"},
@@ -77,8 +84,8 @@ const option_row option_table[] = {
      G_METHOD, "the first learning rate"},
     {OPT_LR_MAX, "lr-max", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, V(FIND_LR), "10", 0, 1e30, NULL,
      G_METHOD, "the last learning rate, if the loss does not blow up before"},
-    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN, STEPPING, NULL, 0, 0, NULL,
-     G_METHOD, "weight decay; biases and batch normalisation are left out; without it the optimizer's own"},
+    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN, STEPPING | V(OPTIMIZER_TRACE),
+     NULL, 0, 0, NULL, G_METHOD, "weight decay; biases and batch normalisation are left out; without it the optimizer's own"},
     {OPT_CLIP_NORM, "clip-norm", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, STEPPING,
      NULL, 0, 0, NULL, G_METHOD, "scale the gradient down to this global norm"},
     {OPT_CLIP_VALUE, "clip-value", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, STEPPING, NULL,
@@ -102,6 +109,8 @@ const option_row option_table[] = {
      NULL, G_BUDGET, "epochs; this is also the budget of the schedule"},
     {OPT_STEPS_PER_EPOCH, "steps-per-epoch", 0, "N", TYPE_UINT, 0, SCHEDULES, "352", 1, 1e12, NULL,
      G_BUDGET, "updates in one epoch; 352 is 45,000 images in batches of 128"},
+    {OPT_STEPS_PER_EPOCH, "steps-per-epoch", 0, "N", TYPE_UINT, 0, V(OPTIMIZER_TRACE), NULL, 1, 1e12,
+     NULL, G_BUDGET, "updates in one epoch of the schedule; without it all gradients are one epoch"},
     {OPT_MAX_STEPS, "max-steps", 0, "N", TYPE_UINT, 0, V(TRAIN), NULL, 1, 0, NULL, G_BUDGET,
      "stop after this many updates, with a checkpoint; the schedule's budget stays --epochs"},
     {OPT_BATCH, "batch", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING | SCHEDULES | V(EVAL) | V(TIME),
@@ -110,7 +119,7 @@ const option_row option_table[] = {
      G_BUDGET, "batches whose gradients are averaged into one update"},
     {OPT_EARLY_STOP, "early-stop", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 1000000, NULL,
      G_BUDGET, "stop after N epochs without a better validation loss"},
-    {OPT_SEED, "seed", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING | SCHEDULES, "1", 0, 9e18, NULL,
+    {OPT_SEED, "seed", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING | SCHEDULES | V(OPTIMIZER_TRACE), "1", 0, 9e18, NULL,
      G_BUDGET, "seed of weights, order and augmentation; the first seed of a comparison"},
     {OPT_SEEDS, "seeds", 0, "N", TYPE_UINT, 0, V(COMPARE), "5", 1, 1000, NULL, G_BUDGET,
      "runs per method, with consecutive seeds; few seeds tell few differences"},
@@ -128,14 +137,16 @@ const option_row option_table[] = {
      "runs/compare-N"},
     {OPT_OUT, "out", 'o', "DIR", TYPE_DIRECTORY, 0, V(FIND_LR), NULL, TEXT_LIMIT, NULL, G_RUN,
      "write find-lr.csv, find-lr.json and find-lr.svg into DIR; without it nothing is written"},
+    {OPT_OUT, "out", 'o', "FILE", TYPE_FILE, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "the weights after each update: a .npy file of float32, shape (steps, n)"},
     {OPT_RESUME, "resume", 0, "DIR", TYPE_DIRECTORY, OPTION_NOT_A_SETTING, V(TRAIN), NULL,
      TEXT_LIMIT, NULL, G_RUN,
      "continue the run in DIR, bit for bit; needs no other option, and what is given must agree "
      "with the run"},
     {OPT_CHECKPOINT_EVERY, "checkpoint-every", 0, "DURATION", TYPE_DURATION, 0, RUNS,
      "1ep", TEXT_LIMIT, NULL, G_RUN, "such as 1ep or 500st; none: only at the end and when stopped"},
-    {OPT_DEVICE, "device", 0, "WHICH", TYPE_TEXT, 0, STEPPING | V(EVAL) | V(TIME), "auto", TEXT_LIMIT,
-     NULL, G_RUN, "auto, cpu, gpu, an index or a part of the name; lehr devices lists them"},
+    {OPT_DEVICE, "device", 0, "WHICH", TYPE_TEXT, 0,
+     STEPPING | V(EVAL) | V(TIME) | V(OPTIMIZER_TRACE), "auto", TEXT_LIMIT, NULL, G_RUN, "auto, cpu, gpu, an index or a part of the name; lehr devices lists them"},
     {OPT_CONFIG, "config", 0, "FILE", TYPE_FILE, OPTION_NOT_A_SETTING, CONFIGURED, NULL, TEXT_LIMIT,
      NULL, G_RUN, "read options from a file of 'name = value' lines; the command line wins"},
     {OPT_DUMP_CONFIG, "dump-config", 0, NULL, TYPE_FLAG, OPTION_NOT_A_SETTING, CONFIGURED, NULL,
@@ -221,6 +232,16 @@ const verb_row verb_table[] = {
      verb_schedule_plot},
     {VERB_OPTIMIZER_LIST, "optimizer list", NULL, 0, 0,
      "list the optimizers with their parameters", "", "optimizer list", verb_optimizer_list},
+    {VERB_OPTIMIZER_TRACE, "optimizer trace", "'SPEC'", 1, 1,
+     "run an optimizer over given gradients and write the weights after each update",
+     "Reads weights and gradients as NumPy saves them (.npy, float32, C order) and writes the weights "
+     "after each update, computed on the device by the same kernel as in training.  The weights may "
+     "have any shape of 1 to 4 dimensions, (n) being the usual one; the gradients have that shape with "
+     "the number of updates in front, and so has the result.  All weights are one tensor with weight "
+     "decay.",
+     "optimizer trace 'adam(beta1=0.95)' --weights w.npy --grads g.npy --lr 0.001 --out trace.npy\n"
+     "optimizer trace sgd --weights w.npy --grads g.npy --lr 0.1 --schedule 'cosine(end=0)' --out trace.npy",
+     verb_optimizer_trace},
     {VERB_PLUGIN_LIST, "plugin list", "[FILE...]", 0, 64,
      "list the plugins: the built-in ones and the files given",
      "Shows id, version, file and SHA-256 of each plugin and what it offers.",

@@ -15,6 +15,7 @@ int verb_schedule_list(struct settings *set);
 int verb_schedule_show(struct settings *set);
 int verb_schedule_plot(struct settings *set);
 int verb_optimizer_list(struct settings *set);
+int verb_optimizer_trace(struct settings *set);
 int verb_plugin_list(struct settings *set);
 int verb_plugin_info(struct settings *set);
 int verb_plugin_new(struct settings *set);

@@ -9,6 +9,7 @@
 #include <lehr/device.h>
 #include <lehr/find_lr.h>
 #include <lehr/model.h>
+#include <lehr/optimizer.h>
 #include <lehr/plot.h>
 #include <lehr/ops.h>
 #include <lehr/plugin.h>

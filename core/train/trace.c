@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tracer: an updater over one tensor, one parameter group, gradients from the host. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/plugin/optimizer.h"
+#include <lehr/optimizer.h>
+
+struct lehr_tracer {
+    lehr_device *dev;
+    lehr_context *ctx;
+    lh_updater *updater;
+    cl_mem weights, gradients, control;
+    size_t count;
+    uint64_t t; /* updates made */
+};
+
+static lehr_status count_elements(lehr_context *ctx, const lehr_tracer_params *params, size_t *count)
+{
+    uint64_t n = 1;
+    bool fits = params->ndim >= 1 && params->ndim <= 4;
+    for (uint32_t i = 0; fits && i < params->ndim; i++) {
+        fits = params->dims[i] >= 1 && params->dims[i] <= UINT32_MAX && n * params->dims[i] <= INT32_MAX;
+        if (fits) n *= params->dims[i];
+    }
+    *count = (size_t)n;
+    return fits ? LEHR_OK
+                : lh_fail(ctx, LEHR_E_SHAPE, "weights to trace need 1 to 4 dimensions and 1 to %d "
+                          "elements", INT32_MAX);
+}
+
+static lehr_status make_updater(lehr_tracer *t, lehr_registry *registry,
+                                const lehr_tracer_params *params)
+{
+    static const uint32_t roles[] = {LEHR_ROLE_OTHER, LEHR_ROLE_OTHER, LEHR_ROLE_DENSE,
+                                     LEHR_ROLE_OTHER, LEHR_ROLE_CONV};
+    lh_param tensor = {.name = "weights", .role = roles[params->ndim], .count = t->count,
+                       .ndim = params->ndim};
+    for (uint32_t i = 0; i < params->ndim; i++) tensor.dims[i] = params->dims[i];
+    lh_param_group group = {.name = "weights", .count = t->count, .lr_scale = 1,
+                            .weight_decay_scale = 1};
+    lh_arena_layout layout = {.weights = t->weights, .gradients = t->gradients, .count = t->count,
+                              .params = &tensor, .param_count = 1, .groups = &group,
+                              .group_count = 1};
+    return lh_updater_create(t->dev, registry, params->optimizer, params->weight_decay, &layout,
+                             &t->updater);
+}
+
+static lehr_status build(lehr_tracer *t, lehr_registry *registry, const lehr_tracer_params *params)
+{
+    const float control[2] = {1, 0}; /* gradients as they are; nothing is left out */
+    lehr_status st = count_elements(t->ctx, params, &t->count);
+    size_t bytes = t->count * sizeof(float);
+    if (st == LEHR_OK) st = lh_buffer_create(t->dev, bytes, &t->weights);
+    if (st == LEHR_OK) st = lh_buffer_create(t->dev, bytes, &t->gradients);
+    if (st == LEHR_OK) st = lh_buffer_create(t->dev, sizeof control, &t->control);
+    if (st == LEHR_OK) st = lh_buffer_write(t->dev, t->weights, 0, bytes, params->weights);
+    if (st == LEHR_OK) st = lh_buffer_write(t->dev, t->control, 0, sizeof control, control);
+    if (st == LEHR_OK) st = make_updater(t, registry, params);
+    if (st == LEHR_OK && !isnan(params->base_lr)) lh_updater_set_base_lr(t->updater, params->base_lr);
+    return st;
+}
+
+lehr_status lehr_tracer_create(lehr_device *device, lehr_registry *registry,
+                               const lehr_tracer_params *params, lehr_tracer **out)
+{
+    lehr_context *ctx = lh_device_context(device);
+    lh_enter(ctx);
+    *out = NULL;
+    lehr_tracer *t = lh_alloc(ctx, 1, sizeof *t);
+    if (!t) return LEHR_E_MEMORY;
+    t->dev = device;
+    t->ctx = ctx;
+    lehr_status st = build(t, registry, params);
+    if (st != LEHR_OK) lehr_tracer_destroy(&t);
+    *out = t;
+    return st;
+}
+
+lehr_status lehr_tracer_step(lehr_tracer *t, double lr, const float *gradient, float *weights)
+{
+    size_t bytes = t->count * sizeof(float);
+    lh_enter(t->ctx);
+    lehr_status st = lh_buffer_write(t->dev, t->gradients, 0, bytes, gradient);
+    if (st == LEHR_OK) st = lh_updater_step(t->updater, ++t->t, lr, t->control);
+    return st == LEHR_OK ? lh_buffer_read(t->dev, t->weights, 0, bytes, weights) : st;
+}
+
+const char *lehr_tracer_text(const lehr_tracer *t) { return lh_updater_text(t->updater); }
+
+void lehr_tracer_destroy(lehr_tracer **tracer)
+{
+    if (!tracer || !*tracer) return;
+    lehr_tracer *t = *tracer;
+    lh_updater_destroy(&t->updater);
+    lh_buffer_free(&t->weights);
+    lh_buffer_free(&t->gradients);
+    lh_buffer_free(&t->control);
+    free(t);
+    *tracer = NULL;
+}

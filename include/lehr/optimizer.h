@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An optimizer by itself on a device: weights and gradients are given, each update is looked at.  What
+ * the author of a rule uses to see what it does, and judges to compare it with another program's. */
+#ifndef LEHR_OPTIMIZER_H
+#define LEHR_OPTIMIZER_H
+
+#include <lehr/device.h>
+#include <lehr/schedule.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lehr_tracer lehr_tracer;
+
+typedef struct lehr_tracer_params {
+    const char *optimizer; /* "adam(beta1=0.95)", "keras3:adam" */
+    double weight_decay;   /* as --weight-decay; NaN: the optimizer's own */
+    double base_lr;        /* what the learning rates are scheduled from, for rules that ask; NaN: each
+                              update's own */
+    const float *weights;  /* the start, copied */
+    const uint64_t *dims;  /* shape of the one tensor: 2 dimensions are a matrix, 4 are filters */
+    uint32_t ndim;         /* 1 to 4; the elements together at least 1 */
+} lehr_tracer_params;
+
+/* Compiles the rule and puts the weights on the device.  Destroy before the device and the registry.
+ * Errors: those of lehr_optimizer_resolve, LEHR_E_SHAPE, LEHR_E_DEVICE. */
+lehr_status lehr_tracer_create(lehr_device *device, lehr_registry *registry,
+                               const lehr_tracer_params *params, lehr_tracer **out);
+/* One update with learning rate lr (>= 0) and the gradient (as many floats as weights; any value, not
+ * finite ones too).  weights receives the weights after it.  Waits.  Errors: LEHR_E_PARAM,
+ * LEHR_E_DEVICE. */
+lehr_status lehr_tracer_step(lehr_tracer *tracer, double lr, const float *gradient, float *weights);
+/* The optimizer with every value written out; valid while the tracer lives. */
+const char *lehr_tracer_text(const lehr_tracer *tracer);
+/* NULL-safe, clears the pointer. */
+void lehr_tracer_destroy(lehr_tracer **tracer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
