@@ -286,6 +286,10 @@ static lehr_status start(lehr_scheduler *s, const char *text)
     for (uint32_t i = 0; i < s->part_count && st == LEHR_OK; i++) st = part_start(s, &s->parts[i]);
     if (st != LEHR_OK) return st;
     lh_expression_text(s, &s->text);
+    if (s->text.length >= LH_SPEC_MAX) /* it could not be read again */
+        return lh_fail(s->ctx, LEHR_E_USAGE,
+                       "schedule: written out with all parameters it is longer than %d characters",
+                       LH_SPEC_MAX - 1);
     return s->text.failed ? lh_fail(s->ctx, LEHR_E_MEMORY, "out of memory") : LEHR_OK;
 }
 

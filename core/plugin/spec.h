@@ -7,7 +7,7 @@
 
 #include "core/plugin/host.h"
 
-enum { LH_SPEC_MAX = 16384 }; /* characters in a spec */
+enum { LH_SPEC_MAX = 65536 }; /* characters in a spec */
 
 /* Where reading is; what ("schedule", "optimizer", "preset of adam") begins each message. */
 typedef struct lh_cursor {

@@ -216,15 +216,16 @@ static void resolves(const char *text, const char *want)
 
 Test(schedules, durations_are_resolved_once)
 {
-    resolves("warmup(2ep)", "warmup(duration=782st, from=0, lag=0)");
-    resolves(" warmup ( 10% , from = 1% ) ", "warmup(duration=978st, from=0.001, lag=0)");
-    resolves("warmup(1280samples)", "warmup(duration=10st, from=0, lag=0)");
-    resolves("warmup(0.001ep)", "warmup(duration=1st, from=0, lag=0)");
+    resolves("warmup(2ep)", "warmup(duration=782st, from=0, lag=0, shape=linear, power=4)");
+    resolves(" warmup ( 10% , from = 1% ) ", "warmup(duration=978st, from=0.001, lag=0, shape=linear, power=4)");
+    resolves("warmup(1280samples)", "warmup(duration=10st, from=0, lag=0, shape=linear, power=4)");
+    resolves("warmup(0.001ep)", "warmup(duration=1st, from=0, lag=0, shape=linear, power=4)");
     resolves("(constant)*((constant()+2))*0.5", "constant() * (constant() + 2) * 0.5");
-    resolves("multistep([1ep,2ep])", "multistep(milestones=[391st, 782st], gamma=0.1)");
+    resolves("multistep([1ep,2ep])", "multistep(milestones=[391st, 782st], gamma=0.1, factors=[], values=[], late=0st, "
+             "early=0st)");
     resolves("plateau(val.accuracy, patience=2)",
              "plateau(metric=val.accuracy, factor=0.1, patience=2, threshold=0.0001, mode=rel, "
-             "cooldown=0, min=0, counting=torch)");
+             "cooldown=0, min=0, counting=torch, eps=0)");
 }
 
 Test(schedules, unknown_budget)
@@ -252,7 +253,7 @@ static const struct {
     const char *part;
 } refused[] = {
     {"", LEHR_E_USAGE, "column 1"},
-    {"cosin()", LEHR_E_USAGE, "did you mean 'cosine'?; known: constant, cosine"},
+    {"cosin()", LEHR_E_USAGE, "did you mean 'cosine'?; known: chebyshev, constant, cosine"},
     {"cosine", LEHR_OK, ""},
     {"cosine(", LEHR_E_USAGE, "column 8"},
     {"cosine() cosine()", LEHR_E_USAGE, "column 10: 'c' where '*', '+', then, for or the end"},
@@ -274,7 +275,7 @@ static const struct {
     {"cosine(over=30ep)", LEHR_E_PARAM, "the run has only"},
     {"warmup()", LEHR_E_PARAM, "warmup needs duration"},
     {"warmup(1ep, 2, 3, 4)", LEHR_E_PARAM, "lag of warmup"},
-    {"warmup(1ep, 0, 1, 4)", LEHR_E_USAGE, "at most 3"},
+    {"warmup(1ep, 0, 1, linear, 4, 5)", LEHR_E_USAGE, "at most 5"},
     {"warmup(duration=1ep, 0)", LEHR_E_USAGE, "write name=value"},
     {"warmup(1ep, duration=2ep)", LEHR_E_USAGE, "given twice"},
     {"step(gama=0.5)", LEHR_E_USAGE,
