@@ -3,7 +3,7 @@
  * What a pass may not contain.  The check is lexical: it keeps a rule inside its element (no way
  * out of the function, no other memory, no synchronisation), so that fusing it into a loop is safe.
  * Helper functions of a preamble may return. */
-#include "core/plugin/host.h"
+#include "core/plugin/rule.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -136,4 +136,47 @@ lehr_status lh_rule_check(lehr_context *ctx, const char *where, const char *code
     if (st == LEHR_OK && s.depth > 0)
         st = refuse(&s, "is never closed", &s.open[s.depth - 1], 1);
     return st;
+}
+
+/* ---- which names a piece of code uses ---- */
+
+static bool in_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+/* Behind a name, white space and closing brackets: does an assignment follow? */
+static bool assigned(const char *at)
+{
+    while (isspace((unsigned char)*at) || *at == ')') at++;
+    if (at[0] == '/' && at[1] == '*') return true; /* not worth knowing */
+    if (at[0] == '=') return at[1] != '=';
+    if (at[0] && strchr("+-*/%&|^", at[0]) && at[1] == '=') return true;
+    if ((at[0] == '<' && at[1] == '<') || (at[0] == '>' && at[1] == '>')) return at[2] == '=';
+    return (at[0] == '+' && at[1] == '+') || (at[0] == '-' && at[1] == '-');
+}
+
+/* Before a name: ++, -- or & (its address). */
+static bool stepped(const char *code, const char *at)
+{
+    while (at > code && (isspace((unsigned char)at[-1]) || at[-1] == '(')) at--;
+    if (at == code) return false;
+    if (at[-1] == '&' || at[-1] == '/') return true; /* '/': the end of a comment, perhaps */
+    return at - code >= 2 && (at[-1] == '+' || at[-1] == '-') && at[-2] == at[-1];
+}
+
+unsigned lh_code_uses(const char *code, const char *name)
+{
+    scan s = {.line = 1};
+    size_t wanted = strlen(name);
+    unsigned uses = 0;
+    for (const char *at = code; *at;) {
+        size_t length = comment(&s, at);
+        if (length == 0) {
+            length = 1;
+            while (in_word(at[0]) && in_word(at[length])) length++;
+            if (length == wanted && memcmp(at, name, wanted) == 0)
+                uses |= LH_READS |
+                        (assigned(at + length) || stepped(code, at) ? (unsigned)LH_WRITES : 0u);
+        }
+        at += length;
+    }
+    return uses;
 }

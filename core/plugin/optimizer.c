@@ -1,68 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * The updater: slots, host state, and one launch per parameter group and update. */
-#include "core/plugin/optimizer.h"
-#include "core/plugin/rule.h"
+ * Making an updater: rule, kernels, slots, host state; and looking at it. */
+#include "core/plugin/updater.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A CPU task takes at least this many weights (a task of less than some 20 us is all overhead) and
- * an update has about this many tasks. */
-enum { CHUNK_LEAST = 4096, TASKS = 200, LOCAL = 128 };
+enum { LOCAL = 128 };     /* work-group of a range on GPUs */
 enum { FILL = 1 << 16 }; /* floats per write of a slot's start */
 
-typedef struct group {
-    size_t offset, count;
-    double lr_scale, weight_decay_scale;
-    double own_lr, own_base; /* in place of lr * lr_scale; own_lr NaN: none */
-} group;
-
-struct lh_updater {
-    lehr_device *dev;
-    lehr_context *ctx;
-    lh_host host;
-    lh_rule rule;
-    bool open;       /* rule is open */
-    void *self;
-    bool created;    /* self came from create() */
-    cl_mem weights, gradients;
-    size_t count;
-    group *groups;
-    uint32_t group_count;
-    cl_kernel kernel;
-    size_t local;    /* 0: chunks */
-    cl_mem *slots;   /* those that exist */
-    uint32_t *slot_index; /* their place in the rule's table */
-    uint32_t slot_count;
-    double *state;   /* group by group */
-    double *scalars; /* of one group */
-    double *params;  /* group by group: what the next update uses */
-    lh_str text, source;
-    float last_lr;
-    double base_lr;  /* 0: not set */
-};
-
 /* ---- making one ---- */
-
-static lehr_status copy_layout(lh_updater *u, const lh_arena_layout *layout)
-{
-    u->weights = layout->weights;
-    u->gradients = layout->gradients;
-    u->count = layout->count;
-    u->group_count = layout->group_count;
-    u->groups = lh_alloc(u->ctx, layout->group_count, sizeof *u->groups);
-    if (!u->groups) return LEHR_E_MEMORY;
-    for (uint32_t i = 0; i < layout->group_count; i++) {
-        const lh_param_group *g = &layout->groups[i];
-        if (g->offset > layout->count || g->count > layout->count - g->offset)
-            return lh_fail(u->ctx, LEHR_E_INTERNAL, "parameter group '%s' lies outside the arena",
-                           g->name);
-        u->groups[i] = (group){g->offset, g->count, g->lr_scale, g->weight_decay_scale, (double)NAN, 0};
-    }
-    return LEHR_OK;
-}
 
 /* Written from the host, once per run: checking runtimes see these bytes become initialised, which not
  * all do for clEnqueueFillBuffer. */
@@ -84,48 +32,39 @@ static lehr_status make_slots(lh_updater *u)
 {
     uint32_t count = u->rule.d->slots.count;
     u->slots = lh_alloc(u->ctx, count, sizeof *u->slots);
-    u->slot_index = lh_alloc(u->ctx, count, sizeof *u->slot_index);
-    if (!u->slots || !u->slot_index) return LEHR_E_MEMORY;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!lh_rule_has_slot(&u->rule, i)) continue;
-        cl_mem *slot = &u->slots[u->slot_count];
-        lehr_status st = lh_buffer_create(u->dev, u->count * sizeof(float), slot);
-        if (st != LEHR_OK) return st;
-        u->slot_index[u->slot_count++] = i;
-        st = fill(u, *slot, lh_rule_slot_init(&u->rule, i));
-        if (st != LEHR_OK) return st;
+    u->saved = lh_alloc(u->ctx, count, sizeof *u->saved);
+    u->kept = lh_alloc(u->ctx, (size_t)count + 1, sizeof *u->kept);
+    if (!u->slots || !u->saved || !u->kept) return LEHR_E_MEMORY;
+    lehr_status st = LEHR_OK;
+    for (uint32_t i = 0; i < count && st == LEHR_OK; i++) {
+        if (!lh_rule_keeps_slot(&u->rule, i)) continue;
+        st = lh_buffer_create(u->dev, u->count * sizeof(float), &u->slots[i]);
+        if (st == LEHR_OK) st = fill(u, u->slots[i], lh_rule_slot_init(&u->rule, i));
+        if (lh_slots(&u->rule)[i].kind == LEHR_SLOT_STATE) u->saved[u->saved_count++] = i;
     }
-    return LEHR_OK;
-}
-
-static double *params_of(const lh_updater *u, uint32_t index)
-{
-    return u->params + (size_t)index * u->rule.d->params.count;
+    return st;
 }
 
 static lehr_status make_state(lh_updater *u)
 {
     const lehr_optimizer *d = u->rule.d;
     const lehr_var *vars = d->state.at;
-    u->state = lh_alloc(u->ctx, (size_t)d->state.count * u->group_count, sizeof *u->state);
-    u->scalars = lh_alloc(u->ctx, d->scalars.count, sizeof *u->scalars);
-    u->params = lh_alloc(u->ctx, (size_t)d->params.count * u->group_count, sizeof *u->params);
-    if (!u->state || !u->scalars || !u->params) return LEHR_E_MEMORY;
-    for (uint32_t g = 0; g < u->group_count; g++) {
-        for (uint32_t i = 0; i < d->state.count; i++)
-            u->state[g * d->state.count + i] = vars[i].init;
-        for (uint32_t i = 0; i < d->params.count; i++)
-            lh_updater_set_param(u, g, i, u->rule.binding.p[i]);
-        if (u->rule.weight_decay >= 0)
-            params_of(u, g)[u->rule.weight_decay] *= u->groups[g].weight_decay_scale;
-    }
+    size_t passes = (size_t)d->passes.count + 2, groups = u->group_count;
+    u->state = lh_alloc(u->ctx, d->state.count, sizeof *u->state);
+    u->before = lh_alloc(u->ctx, d->state.count, sizeof *u->before);
+    u->scalars = lh_alloc(u->ctx, passes * groups * d->scalars.count, sizeof *u->scalars);
+    u->params = lh_alloc(u->ctx, groups * d->params.count, sizeof *u->params);
+    u->all = lh_alloc(u->ctx, u->rule.host_count, sizeof *u->all);
+    if (!u->state || !u->before || !u->scalars || !u->params || !u->all) return LEHR_E_MEMORY;
+    for (uint32_t i = 0; i < d->state.count; i++) u->state[i] = vars[i].init;
+    for (uint32_t g = 0; g < u->group_count; g++)
+        for (uint32_t i = 0; i < d->params.count; i++) {
+            bool decay = (int)i == u->rule.weight_decay;
+            lh_updater_set_param(u, g, i, u->rule.binding.p[i] *
+                                              (decay ? u->groups[g].weight_decay_scale : 1));
+        }
+    u->loss = (double)NAN;
     return LEHR_OK;
-}
-
-static lehr_status failed(lh_updater *u, lehr_status st)
-{
-    return lh_fail(u->ctx, st, "optimizer %s: %s", lh_str_text(&u->text),
-                   u->host.message[0] ? u->host.message : lehr_status_text(st));
 }
 
 static lehr_status call_create(lh_updater *u)
@@ -136,24 +75,53 @@ static lehr_status call_create(lh_updater *u)
     lehr_status st = u->rule.d->create(&u->host.api, u->rule.binding.p, &u->self);
     lh_guard_end(&env);
     u->created = st == LEHR_OK;
-    return st == LEHR_OK ? st : failed(u, st);
+    return st == LEHR_OK ? st : lh_updater_failed(u, st);
 }
 
 /* Constants without a suffix are float: 0.5 in a rule must not ask for double arithmetic. */
+static lehr_status build_program(lh_updater *u, const char *name, const lh_str *text,
+                                 cl_program *out)
+{
+    if (text->failed) return lh_fail(u->ctx, LEHR_E_MEMORY, "out of memory");
+    return lh_program_from_text(u->dev, name, lh_str_text(text), "-cl-single-precision-constant",
+                                out);
+}
+
+static lehr_status compile_finish(lh_updater *u)
+{
+    cl_program program = NULL;
+    lh_str text = {0};
+    lh_finish_source(u->local, &text);
+    lehr_status st = build_program(u, "optimizer/finish", &text, &program);
+    lh_str_free(&text);
+    return st != LEHR_OK ? st : lh_kernel_create(u->dev, program, "lh_finish", &u->finish);
+}
+
+size_t lh_updater_local(const lehr_device *dev)
+{
+    const lh_traits *traits = lh_device_traits(dev);
+    size_t local = LOCAL;
+    while (local > 1 && local > traits->max_work_group) local /= 2;
+    return traits->cpu_family ? 0 : local;
+}
+
 static lehr_status compile(lh_updater *u)
 {
-    const lh_traits *traits = lh_device_traits(u->dev);
     cl_program program = NULL;
-    if (!traits->cpu_family)
-        for (u->local = LOCAL; u->local > 1 && u->local > traits->max_work_group;) u->local /= 2;
-    lh_rule_source(&u->rule, u->local, &u->source);
-    if (u->source.failed) return lh_fail(u->ctx, LEHR_E_MEMORY, "out of memory");
     lh_str name = {0};
+    u->local = lh_updater_local(u->dev);
+    u->kernels = lh_alloc(u->ctx, (size_t)u->rule.stage_count + 2, sizeof *u->kernels);
+    if (!u->kernels) return LEHR_E_MEMORY;
+    lh_rule_source(&u->rule, u->local, &u->source);
     lh_str_printf(&name, "optimizer/%s", u->rule.d->name);
-    lehr_status st = lh_program_from_text(u->dev, lh_str_text(&name), lh_str_text(&u->source),
-                                          "-cl-single-precision-constant", &program);
+    lehr_status st = build_program(u, lh_str_text(&name), &u->source, &program);
     lh_str_free(&name);
-    return st != LEHR_OK ? st : lh_kernel_create(u->dev, program, "lh_update", &u->kernel);
+    for (uint32_t i = 0; i < u->rule.stage_count + 2 && st == LEHR_OK; i++) {
+        char kernel[32];
+        lh_stage_name(&u->rule, i, kernel);
+        if (u->rule.stages[i].count) st = lh_kernel_create(u->dev, program, kernel, &u->kernels[i]);
+    }
+    return st == LEHR_OK && u->rule.reduction_count ? compile_finish(u) : st;
 }
 
 static lehr_status build(lh_updater *u, lehr_registry *reg, const char *spec, double weight_decay,
@@ -164,11 +132,12 @@ static lehr_status build(lh_updater *u, lehr_registry *reg, const char *spec, do
     if (st != LEHR_OK) return st;
     u->open = true;
     lh_binding_text(&u->rule.table, &u->rule.binding, &u->text);
-    st = copy_layout(u, layout);
+    st = lh_updater_copy_layout(u, layout);
     if (st == LEHR_OK) st = call_create(u);
     if (st == LEHR_OK) st = compile(u);
     if (st == LEHR_OK) st = make_state(u);
-    return st == LEHR_OK ? make_slots(u) : st;
+    if (st == LEHR_OK) st = make_slots(u);
+    return st == LEHR_OK ? lh_updater_make_chunks(u) : st;
 }
 
 lehr_status lh_updater_create(lehr_device *dev, lehr_registry *reg, const char *spec,
@@ -185,6 +154,19 @@ lehr_status lh_updater_create(lehr_device *dev, lehr_registry *reg, const char *
     return st;
 }
 
+static void free_device_side(lh_updater *u)
+{
+    for (uint32_t i = 0; u->slots && i < u->rule.d->slots.count; i++) lh_buffer_free(&u->slots[i]);
+    for (uint32_t i = 0; u->kept && i <= u->rule.d->slots.count; i++) lh_buffer_free(&u->kept[i]);
+    for (uint32_t i = 0; u->kernels && i < u->rule.stage_count + 2; i++)
+        lh_kernel_free(&u->kernels[i]);
+    lh_kernel_free(&u->finish);
+    lh_buffer_free(&u->chunks);
+    lh_buffer_free(&u->begin);
+    lh_buffer_free(&u->partial);
+    lh_buffer_free(&u->values);
+}
+
 void lh_updater_destroy(lh_updater **updater)
 {
     if (!updater || !*updater) return;
@@ -193,165 +175,58 @@ void lh_updater_destroy(lh_updater **updater)
     lh_guard_begin(&u->host, &env);
     if (u->created) u->rule.d->destroy(&u->host.api, u->self);
     lh_guard_end(&env);
-    for (uint32_t i = 0; i < u->slot_count; i++) lh_buffer_free(&u->slots[i]);
-    lh_kernel_free(&u->kernel);
+    free_device_side(u);
     if (u->open) lh_rule_close(&u->rule);
-    free(u->slots);
-    free(u->slot_index);
-    free(u->state);
-    free(u->scalars);
-    free(u->params);
-    free(u->groups);
+    void *const memory[] = {u->slots, u->saved, u->kept, u->kernels, u->state, u->before,
+                            u->scalars, u->params, u->all, u->groups, u->tensors, u->names};
+    for (size_t i = 0; i < LH_COUNT(memory); i++) free(memory[i]);
     lh_str_free(&u->text);
     lh_str_free(&u->source);
     free(u);
     *updater = NULL;
 }
 
-/* ---- one update ---- */
-
-static double base_lr(const lh_updater *u, uint32_t index, double lr)
-{
-    const group *g = &u->groups[index];
-    if (!isnan(g->own_lr)) return g->own_base;
-    return u->base_lr > 0 ? u->base_lr * g->lr_scale : lr;
-}
-
-/* advance() and scalar() of a group. */
-static lehr_status prepare(lh_updater *u, uint32_t g, uint64_t t, double lr)
-{
-    const lehr_optimizer *d = u->rule.d;
-    double *state = u->state + (size_t)g * d->state.count;
-    lehr_update update = {.size = sizeof update, .host = &u->host.api, .self = u->self,
-                          .p = params_of(u, g), .lr = lr, .loss = (double)NAN, .t = t, .group = g,
-                          .base_lr = base_lr(u, g, lr)};
-    fenv_t env;
-    lehr_status st = LEHR_OK;
-    lh_guard_begin(&u->host, &env);
-    if (d->advance) st = d->advance(&update, state);
-    if (st == LEHR_OK && d->scalar) st = d->scalar(&update, state, u->scalars);
-    lh_guard_end(&env);
-    if (st != LEHR_OK) return failed(u, st);
-    for (uint32_t i = 0; i < d->scalars.count; i++)
-        if (!isfinite(u->scalars[i]))
-            return lh_fail(u->ctx, LEHR_E_PARAM, "optimizer %s: scalar %s is %g at update %llu",
-                           lh_str_text(&u->text), ((const char *const *)d->scalars.at)[i],
-                           u->scalars[i], (unsigned long long)t);
-    return LEHR_OK;
-}
-
-typedef struct arguments {
-    cl_kernel kernel;
-    cl_uint next;
-    cl_int code; /* of the first failure */
-} arguments;
-
-static void add(arguments *a, size_t size, const void *value)
-{
-    cl_int code = clSetKernelArg(a->kernel, a->next++, size, value);
-    if (a->code == CL_SUCCESS) a->code = code;
-}
-
-static void add_float(arguments *a, double value)
-{
-    cl_float single = (cl_float)value;
-    add(a, sizeof single, &single);
-}
-
-static lehr_status set_arguments(lh_updater *u, uint32_t index, size_t chunk, double lr,
-                                 cl_mem control)
-{
-    const group *g = &u->groups[index];
-    const double *values = params_of(u, index);
-    const lehr_param *params = lh_params(&u->rule.d->params);
-    const cl_ulong range[3] = {g->offset, g->count, chunk};
-    arguments a = {.kernel = u->kernel, .code = CL_SUCCESS};
-    add(&a, sizeof(cl_mem), &u->weights);
-    add(&a, sizeof(cl_mem), &u->gradients);
-    for (uint32_t i = 0; i < u->slot_count; i++) add(&a, sizeof(cl_mem), &u->slots[i]);
-    add(&a, sizeof(cl_mem), &control);
-    for (size_t i = 0; i < LH_COUNT(range); i++) add(&a, sizeof range[i], &range[i]);
-    add_float(&a, lr);
-    for (uint32_t i = 0; i < u->rule.d->params.count; i++)
-        if (lh_rule_is_argument(&params[i])) add_float(&a, values[i]);
-    for (uint32_t i = 0; i < u->rule.d->scalars.count; i++) add_float(&a, u->scalars[i]);
-    return lh_cl_check(u->ctx, a.code, "arguments of optimizer %s (clSetKernelArg)",
-                       u->rule.d->name);
-}
-
-static lehr_status update_group(lh_updater *u, uint32_t index, uint64_t t, double lr,
-                                cl_mem control)
-{
-    const group *g = &u->groups[index];
-    if (g->count == 0) return LEHR_OK;
-    size_t chunk = ((g->count + TASKS - 1) / TASKS + 15) / 16 * 16;
-    if (chunk < CHUNK_LEAST) chunk = CHUNK_LEAST;
-    lehr_status st = prepare(u, index, t, lr);
-    if (st == LEHR_OK) st = set_arguments(u, index, chunk, lr, control);
-    if (st != LEHR_OK) return st;
-    if (u->local) return lh_launch_1d(u->dev, u->kernel, g->count, u->local);
-    return lh_launch_1d(u->dev, u->kernel, (g->count + chunk - 1) / chunk, 1);
-}
-
-static lehr_status copy_weights(lh_updater *u)
-{
-    const lehr_slot *slots = u->rule.d->slots.at;
-    lehr_status st = LEHR_OK;
-    for (uint32_t i = 0; i < u->slot_count && st == LEHR_OK; i++)
-        if (slots[u->slot_index[i]].flags & LEHR_SLOT_FROM_WEIGHT)
-            st = lh_buffer_copy(u->dev, u->weights, 0, u->slots[i], 0, u->count * sizeof(float));
-    return st;
-}
-
-lehr_status lh_updater_step(lh_updater *u, uint64_t t, double lr, cl_mem control)
-{
-    if (!(lr >= 0 && isfinite((float)lr)))
-        return lh_fail(u->ctx, LEHR_E_PARAM,
-                       "learning rate %g of update %llu must be finite and not "
-                       "negative",
-                       lr, (unsigned long long)t);
-    lehr_status st = t == 1 ? copy_weights(u) : LEHR_OK;
-    for (uint32_t i = 0; i < u->group_count && st == LEHR_OK; i++) {
-        const group *g = &u->groups[i];
-        st = update_group(u, i, t, isnan(g->own_lr) ? lr * g->lr_scale : g->own_lr, control);
-    }
-    u->last_lr = (float)lr;
-    return st;
-}
+/* ---- looking at it ---- */
 
 void lh_updater_set_base_lr(lh_updater *u, double base_lr) { u->base_lr = base_lr; }
 
-/* ---- different numbers for the next update ---- */
-
-void lh_updater_set_param(lh_updater *u, uint32_t index, uint32_t param, double value)
+void lh_updater_set_param(lh_updater *u, uint32_t group, uint32_t param, double value)
 {
-    params_of(u, index)[param] = value;
+    u->params[(size_t)group * u->rule.d->params.count + param] = value;
 }
 
-void lh_updater_set_lr(lh_updater *u, uint32_t index, double lr, double base)
+void lh_updater_set_lr(lh_updater *u, uint32_t group, double lr, double base)
 {
-    u->groups[index].own_lr = lr;
-    u->groups[index].own_base = base;
+    u->groups[group].own_lr = lr;
+    u->groups[group].own_base = base;
 }
 
-/* ---- looking at it ---- */
+void lh_updater_set_loss(lh_updater *u, double loss) { u->loss = loss; }
+
+bool lh_updater_needs_loss(const lh_updater *u)
+{
+    return (u->rule.d->flags & LEHR_O_NEEDS_LOSS) != 0;
+}
 
 float lh_updater_last_lr(const lh_updater *u) { return u->last_lr; }
 const char *lh_updater_text(const lh_updater *u) { return lh_str_text(&u->text); }
 const char *lh_updater_source(const lh_updater *u) { return lh_str_text(&u->source); }
-uint32_t lh_updater_slot_count(const lh_updater *u) { return u->slot_count; }
-cl_mem lh_updater_slot(const lh_updater *u, uint32_t i) { return u->slots[i]; }
-uint32_t lh_updater_bytes_per_weight(const lh_updater *u) { return 4 * u->slot_count; }
+uint32_t lh_updater_slot_count(const lh_updater *u) { return u->saved_count; }
+cl_mem lh_updater_slot(const lh_updater *u, uint32_t i) { return u->slots[u->saved[i]]; }
+
+uint32_t lh_updater_bytes_per_weight(const lh_updater *u)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < u->rule.d->slots.count; i++) count += u->slots[i] != NULL;
+    return 4 * count;
+}
 
 const char *lh_updater_slot_name(const lh_updater *u, uint32_t i)
 {
-    return ((const lehr_slot *)u->rule.d->slots.at)[u->slot_index[i]].name;
+    return lh_slots(&u->rule)[u->saved[i]].name;
 }
 
-uint32_t lh_updater_state_count(const lh_updater *u)
-{
-    return u->rule.d->state.count * u->group_count;
-}
+uint32_t lh_updater_state_count(const lh_updater *u) { return u->rule.d->state.count; }
 
 void lh_updater_get_state(const lh_updater *u, double *out)
 {
@@ -363,4 +238,24 @@ void lh_updater_set_state(lh_updater *u, const double *in)
 {
     uint32_t count = lh_updater_state_count(u);
     if (count) memcpy(u->state, in, count * sizeof *in);
+}
+
+lehr_status lehr_optimizer_source(lehr_device *device, lehr_registry *registry, const char *spec,
+                                  double weight_decay, char **text)
+{
+    lehr_context *ctx = lh_device_context(device);
+    lh_host host;
+    lh_rule rule;
+    lh_str out = {0};
+    lh_enter(ctx);
+    lh_host_init(&host, ctx);
+    *text = NULL;
+    lehr_status st = lh_rule_open(ctx, registry, spec, weight_decay, &host, &rule);
+    if (st != LEHR_OK) return st;
+    lh_rule_source(&rule, lh_updater_local(device), &out);
+    lh_rule_close(&rule);
+    if (out.failed) st = lh_fail(ctx, LEHR_E_MEMORY, "out of memory");
+    if (st == LEHR_OK) *text = out.text;
+    else lh_str_free(&out);
+    return st;
 }

@@ -2,10 +2,10 @@
  *
  * core/plugin/optimizer.h: an optimizer rule at work on the flat arenas of weights and gradients.
  *
- * The rule comes from a plugin as text; it is fused into one kernel over a contiguous range, one
- * launch per parameter group and update.  Learning rate, parameters and scalars are kernel
- * arguments: a schedule never compiles anything.  The updater owns the slots (momentum and the
- * like), each as large as the arena and laid out like it. */
+ * The rule comes from a plugin as text; each pass becomes one launch per parameter group over a
+ * contiguous range, passes without a reduction between them one launch together.  Learning rate,
+ * parameters and scalars are kernel arguments: a schedule never compiles anything.  The updater owns
+ * the slots (momentum and the like), each as large as the arena and laid out like it. */
 #ifndef LH_PLUGIN_OPTIMIZER_H
 #define LH_PLUGIN_OPTIMIZER_H
 
@@ -58,9 +58,16 @@ void lh_updater_set_base_lr(lh_updater *updater, double base_lr);
 /* Queues one update of all groups.  t counts updates from 1; lr is the scheduled value of this
  * update; control is a device buffer of two floats {gradient scale, halt}: gradients are multiplied
  * by the first; when the second is not 0 nothing is changed, weights and slots keep their bits
- * (host state moves on: save it before if an update may be tried again).  At t = 1 slots that start
- * as a copy of the weights are filled. */
+ * (host state moves on unless the rule reads numbers back: save it before if an update may be tried
+ * again).  At t = 1 slots that start as a copy of the weights are filled.  Waits only for rules with
+ * LEHR_OVER_ALL_TO_HOST. */
 lehr_status lh_updater_step(lh_updater *updater, uint64_t t, double lr, cl_mem control);
+/* Launches every kernel once with the halt flag up, which it leaves up in control. */
+lehr_status lh_updater_warm_up(lh_updater *updater, cl_mem control);
+/* The loss of the step whose update is next, for rules that need it: without one, or with one that
+ * is not finite, lh_updater_step changes nothing for them. */
+bool lh_updater_needs_loss(const lh_updater *updater);
+void lh_updater_set_loss(lh_updater *updater, double loss);
 /* Parameter `param` (its place in the rule's table) of a group, from the next update on; it starts as
  * the spec's value, times weight_decay_scale where it is weight_decay.  A kernel argument: nothing is
  * compiled.  The caller has checked the range. */
@@ -75,17 +82,17 @@ const char *lh_updater_text(const lh_updater *updater);
 /* The generated kernel. */
 const char *lh_updater_source(const lh_updater *updater);
 
-/* Device state for checkpoints: whole buffers of layout.count floats. */
+/* Device state for checkpoints: whole buffers of layout.count floats (no scratch slots). */
 uint32_t lh_updater_slot_count(const lh_updater *updater);
 const char *lh_updater_slot_name(const lh_updater *updater, uint32_t i);
 cl_mem lh_updater_slot(const lh_updater *updater, uint32_t i);
 
-/* Host state for checkpoints: the rule's state variables of every group, group by group. */
+/* Host state for checkpoints: the rule's state variables, one set for the whole run. */
 uint32_t lh_updater_state_count(const lh_updater *updater);
 void lh_updater_get_state(const lh_updater *updater, double *out);
 void lh_updater_set_state(lh_updater *updater, const double *in);
 
-/* Bytes of slots per weight, for tables. */
+/* Bytes of slots per weight, scratch slots included, for tables. */
 uint32_t lh_updater_bytes_per_weight(const lh_updater *updater);
 
 #endif

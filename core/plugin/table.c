@@ -231,6 +231,33 @@ static lehr_status check_slots(const subject *s, const lehr_optimizer *d, scope 
     return LEHR_OK;
 }
 
+static lehr_status check_reduction(const subject *s, const lehr_reduce *r, scope *in)
+{
+    lehr_status st = enter_name(s, in, "reductions", r->name);
+    if (st != LEHR_OK) return st;
+    if (r->op > LEHR_MAX || r->scope > LEHR_OVER_ALL_TO_HOST)
+        return wrong(s, "reductions", "op or scope is unknown to this lehr; update lehr");
+    if (!r->expr || !r->expr[0]) return wrong(s, "reductions", "a reduction has no expression");
+    if (strpbrk(r->expr, ";{}"))
+        return wrong(s, "reductions", "an expression holds ';' or braces: put statements in the pass");
+    return LEHR_OK;
+}
+
+static lehr_status check_reductions(const subject *s, const lehr_optimizer *d, scope *in)
+{
+    const lehr_pass *passes = d->passes.at;
+    lehr_status st = LEHR_OK;
+    for (uint32_t i = 0; i < d->passes.count && st == LEHR_OK; i++) {
+        if (passes[i].reduces.count > 32)
+            return wrong(s, "reductions", "more than 32 belong to one pass");
+        if (passes[i].flags & 0xffff0000u)
+            return wrong(s, "passes", "a pass has a flag this lehr does not know; update lehr");
+        for (uint32_t k = 0; k < passes[i].reduces.count && st == LEHR_OK; k++)
+            st = check_reduction(s, (const lehr_reduce *)passes[i].reduces.at + k, in);
+    }
+    return st;
+}
+
 static lehr_status check_names(const subject *s, const lehr_optimizer *d)
 {
     scope in = {.count = 0};
@@ -245,7 +272,7 @@ static lehr_status check_names(const subject *s, const lehr_optimizer *d)
     const char *const *scalars = d->scalars.at;
     for (uint32_t i = 0; i < d->scalars.count && st == LEHR_OK; i++)
         st = enter_name(s, &in, "scalars", scalars[i]);
-    return st;
+    return st == LEHR_OK ? check_reductions(s, d, &in) : st;
 }
 
 static lehr_status check_code(const subject *s, const char *what, uint32_t number, const char *code,
@@ -266,6 +293,9 @@ static lehr_status check_passes(const subject *s, const lehr_optimizer *d)
     for (uint32_t i = 0; i < d->passes.count && st == LEHR_OK; i++) {
         if (!passes[i].code) return wrong(s, "passes", "a pass has no code");
         st = check_code(s, "pass", i + 1, passes[i].code, false);
+        const lehr_reduce *reduces = passes[i].reduces.at;
+        for (uint32_t k = 0; k < passes[i].reduces.count && st == LEHR_OK; k++)
+            st = check_code(s, "reduction of pass", i + 1, reduces[k].expr, false);
     }
     if (st == LEHR_OK && d->preamble) st = check_code(s, "preamble", 0, d->preamble, true);
     if (st == LEHR_OK && d->enter_eval) st = check_code(s, "enter_eval", 0, d->enter_eval, false);
@@ -290,6 +320,20 @@ static lehr_status check_optimizer(const subject *s, const lehr_optimizer *d)
     if (st == LEHR_OK) st = check_presets(s, &d->presets);
     if (st == LEHR_OK) st = check_names(s, d);
     return st != LEHR_OK ? st : check_passes(s, d);
+}
+
+/* The reductions of each pass; the passes are ours already. */
+static lehr_status densify_reductions(const subject *s, lehr_optimizer *d)
+{
+    lehr_pass *passes = (lehr_pass *)(uintptr_t)d->passes.at;
+    lehr_status st = LEHR_OK;
+    for (uint32_t i = 0; i < d->passes.count; i++) {
+        lehr_span copy = passes[i].reduces;
+        passes[i].reduces = (lehr_span){0};
+        if (st == LEHR_OK) st = densify(s, "reductions", &copy, sizeof(lehr_reduce));
+        if (st == LEHR_OK) passes[i].reduces = copy;
+    }
+    return st;
 }
 
 lehr_status lh_optimizer_copy(lehr_context *ctx, const char *path, const lehr_optimizer *in,
@@ -317,6 +361,7 @@ lehr_status lh_optimizer_copy(lehr_context *ctx, const char *path, const lehr_op
         if (st == LEHR_OK) st = densify(&s, spans[i].what, &copy, spans[i].element);
         if (st == LEHR_OK) *spans[i].span = copy;
     }
+    if (st == LEHR_OK) st = densify_reductions(&s, d);
     if (st == LEHR_OK) st = check_optimizer(&s, d);
     if (st != LEHR_OK) lh_optimizer_free(&d);
     *out = d;
@@ -331,6 +376,8 @@ void lh_optimizer_free(lehr_optimizer **optimizer)
     release(&d->slots);
     release(&d->state);
     release(&d->scalars);
+    lehr_pass *passes = (lehr_pass *)(uintptr_t)d->passes.at;
+    for (uint32_t i = 0; i < d->passes.count; i++) release(&passes[i].reduces);
     release(&d->passes);
     release(&d->presets);
     free(d);

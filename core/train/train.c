@@ -298,19 +298,11 @@ static lehr_status make_scheduler(lh_trainer *t)
 /* Compiles everything with the halt flag up, so that nothing is changed, then sets the start. */
 static lehr_status warm_up(lh_trainer *t)
 {
-    const float halted[2] = {1, 1}, running[2] = {1, 0};
-    uint32_t states = lh_updater_state_count(t->updater);
-    double *state = lh_alloc(t->ctx, states, sizeof *state);
-    if (!state) return LEHR_E_MEMORY;
-    lh_updater_get_state(t->updater, state);
+    const float running[2] = {1, 0};
     lehr_status st = lh_network_warm_up(t->net);
-    if (st == LEHR_OK)
-        st = lh_buffer_write(t->dev, t->control_buffer, 0, sizeof halted, halted);
-    if (st == LEHR_OK) st = lh_updater_step(t->updater, 2, 1e-3, t->control_buffer);
+    if (st == LEHR_OK) st = lh_updater_warm_up(t->updater, t->control_buffer);
     if (st == LEHR_OK)
         st = lh_buffer_write(t->dev, t->control_buffer, 0, sizeof running, running);
-    lh_updater_set_state(t->updater, state);
-    free(state);
     return st == LEHR_OK ? lh_network_initialise(t->net, t->p.seed) : st;
 }
 

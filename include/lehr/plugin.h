@@ -196,7 +196,8 @@ typedef struct lehr_schedule {
  * Parameters of kind BOOL and CHOICE are constants of the compiled rule, so a branch on one costs
  * nothing; all others are kernel arguments and may change at every update without a compilation.
  * A parameter named weight_decay is zero for groups the user excluded (biases, batch norm). */
-enum { LEHR_SLOT_STATE = 0, LEHR_SLOT_SCRATCH = 1 };   /* scratch: not saved, lives one update */
+enum { LEHR_SLOT_STATE = 0, LEHR_SLOT_SCRATCH = 1 };   /* scratch: not saved, starts each
+                                                          update at init */
 enum { LEHR_SLOT_FROM_WEIGHT = 1u << 16 };             /* flag: starts as a copy of the weight */
 typedef struct lehr_slot {
     const char *name, *doc;
@@ -212,7 +213,8 @@ typedef struct lehr_slot {
 
 enum { LEHR_SUM = 0, LEHR_MAX = 1 };
 enum { LEHR_PER_TENSOR = 0, LEHR_OVER_ALL = 1, LEHR_OVER_ALL_TO_HOST = 2 /* waits for device */ };
-typedef struct lehr_reduce {      /* evaluated after the pass body, fixed order of summation */
+/* Evaluated after the pass body, in its scope but for its local variables; fixed order of summation. */
+typedef struct lehr_reduce {
     const char *name, *expr;
     uint32_t    op, scope;
 } lehr_reduce;
@@ -249,7 +251,8 @@ typedef struct lehr_optimizer {
     lehr_span   passes;           /* lehr_pass */
     const char *enter_eval, *leave_eval;  /* code run when evaluation begins and ends, or NULL */
     const char *preamble;         /* helper functions, names must begin with this name and _ */
-    /* Optional, once per pass, before scalar(): the only place s may change. */
+    /* Optional, once per pass for all groups (u->lr and base_lr are the run's, u->p the first
+     * group's), before scalar(): the only place s may change. */
     lehr_status (*advance)(const lehr_update *u, double *s) LEHR_NX;
     /* Required iff scalars is not empty.  Pure; once per group and pass; fills out[]. */
     lehr_status (*scalar)(const lehr_update *u, const double *s, double *out) LEHR_NX;

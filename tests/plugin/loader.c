@@ -233,8 +233,7 @@ Test(loader, rules_that_fail_on_the_device)
         const char *name;
         lehr_status code;
         const char *part;
-    } rows[] = {{"rule_syntax", LEHR_E_DEVICE, "optimizer evil, pass 1:2:"},
-                {"reduces", LEHR_E_UNSUPPORTED, "reductions"}};
+    } rows[] = {{"rule_syntax", LEHR_E_DEVICE, "optimizer evil, pass 1:2:"}};
     for (size_t i = 0; i < LH_COUNT(rows); i++) {
         rig r;
         lh_updater *u = NULL;
