@@ -2,6 +2,7 @@
  *
  * Making an updater: rule, kernels, slots, host state; and looking at it. */
 #include "core/plugin/updater.h"
+#include <lehr/optimizer.h>
 
 #include <math.h>
 #include <stdlib.h>

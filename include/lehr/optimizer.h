@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * An optimizer by itself on a device: weights and gradients are given, each update is looked at.  What
+ * An optimizer by itself: the program it becomes, and updates on a device where weights and gradients are given, each update is looked at.  What
  * the author of a rule uses to see what it does, and judges to compare it with another program's. */
 #ifndef LEHR_OPTIMIZER_H
 #define LEHR_OPTIMIZER_H
@@ -11,6 +11,12 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The OpenCL C program that an optimizer becomes on a device with these values (choices and missing
+ * slots are compiled in; numbers are arguments).  Nothing is compiled.  text: free it with free().
+ * Errors: those of lehr_optimizer_resolve. */
+lehr_status lehr_optimizer_source(lehr_device *device, lehr_registry *registry, const char *spec,
+                                  double weight_decay, char **text);
 
 typedef struct lehr_tracer lehr_tracer;
 

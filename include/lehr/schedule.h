@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Host side of plugins: the registry of schedules and optimizers, and schedulers (a parsed schedule
- * expression with its budget).  No device is needed but for lehr_optimizer_source. */
+ * expression with its budget).  No device is needed for anything in this header. */
 #ifndef LEHR_SCHEDULE_H
 #define LEHR_SCHEDULE_H
 
 #include <lehr/context.h>
-#include <lehr/device.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,12 +51,6 @@ lehr_status lehr_registry_find_optimizer(lehr_registry *registry, const char *na
  * none.  Errors: LEHR_E_USAGE, LEHR_E_PARAM, LEHR_E_PLUGIN. */
 lehr_status lehr_optimizer_resolve(lehr_context *ctx, lehr_registry *registry, const char *spec,
                                    double weight_decay, char **text, double *lr);
-
-/* The OpenCL C program that an optimizer becomes on a device with these values (choices and missing
- * slots are compiled in; numbers are arguments).  Nothing is compiled.  text: free it with free().
- * Errors: those of lehr_optimizer_resolve. */
-lehr_status lehr_optimizer_source(lehr_device *device, lehr_registry *registry, const char *spec,
-                                  double weight_decay, char **text);
 
 /* What durations and fractions of a schedule are measured against. */
 typedef struct lehr_budget {

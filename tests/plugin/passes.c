@@ -4,6 +4,7 @@
  * of tensors, padding left out, halting, launches and compilations counted, errors in their place. */
 #define _GNU_SOURCE
 #include "tests/plugin/rig.h"
+#include <lehr/optimizer.h>
 
 #define RULES LEHR_TEST_BUILD_DIR "/tests/plugin/rules/lehr-"
 
