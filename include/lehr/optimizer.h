@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * An optimizer by itself: the program it becomes, and updates on a device where weights and gradients are given, each update is looked at.  What
- * the author of a rule uses to see what it does, and judges to compare it with another program's. */
+ * An optimizer by itself: the program it becomes, and updates on a device where weights and gradients
+ * are given and each is looked at.  What the author of a rule uses to see what it does, and judges to
+ * compare it with another program's. */
 #ifndef LEHR_OPTIMIZER_H
 #define LEHR_OPTIMIZER_H
 

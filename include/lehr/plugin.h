@@ -264,42 +264,62 @@ typedef struct lehr_optimizer {
     double      lr;               /* used when the user gives none; 0: the user must */
 } lehr_optimizer;
 
-/* ---- escape hatch: "lehr.custom/1" (plugin offers) and "lehr.device/1" (host offers) -------- */
+/* ---- escape hatch: "lehr.custom/1" (plugin offers) and "lehr.device/1" (host offers) --------
+ * A rule that needs more than elements: the plugin says which tensors it updates itself, the passes
+ * get all the others. */
 enum { LEHR_O_CUSTOM = 1u << 16,            /* flag: needs a host that knows lehr.custom/1 */
        LEHR_O_NEEDS_LOSS = 1u << 17 };
 enum { LEHR_ROLE_OTHER = 0, LEHR_ROLE_CONV = 1, LEHR_ROLE_DENSE = 2, LEHR_ROLE_BIAS = 3,
        LEHR_ROLE_NORM = 4 };
-typedef struct lehr_buf { void *mem; uint64_t offset; } lehr_buf;   /* offset in elements */
+typedef struct lehr_buf { void *mem; uint64_t offset; } lehr_buf;   /* offset in elements (float) */
+/* Row-major in the order of dims, as in PyTorch: conv [K][C][R][S] (a K x C R S matrix), dense
+ * [out][in], bias and norm [n]. */
 typedef struct lehr_tensor {
     uint32_t        size, role;
     const char     *name;
     uint64_t        count;
     const uint64_t *dims;
     uint32_t        ndim, slot_count;
-    lehr_buf        w, g;
-    const lehr_buf *slots;
+    lehr_buf        w, g;         /* g: as it came, before scale and clipping; see gradient() */
+    const lehr_buf *slots;        /* in table order; mem NULL: takes no memory */
 } lehr_tensor;
-/* Everything is queued in order; nothing waits unless it says so. */
+/* An operand of map(): element (r, c) of a rows x columns matrix takes its own number, that of its
+ * row, of its column, or the one there is.  Only LEHR_EACH may be written. */
+enum { LEHR_EACH = 0, LEHR_BY_ROW = 1, LEHR_BY_COLUMN = 2, LEHR_ONE = 3 };
+typedef struct lehr_operand { lehr_buf at; uint32_t index, reserved; } lehr_operand;
+/* For use within step().  Everything is queued in order; nothing waits unless it says so.  A halted
+ * update must not touch weights and slots: map() leaves them alone then, nothing else may write
+ * them.  Fixed order of summation everywhere. */
 typedef struct lehr_device_api {
     uint32_t    size, flags;
+    /* Memory until step() returns, contents undefined. */
     lehr_status (*temp)(const lehr_host *, uint64_t count, lehr_buf *out) LEHR_NX;
+    /* C [m][n] = alpha op(A) op(B) + beta C; beta 0 does not read C, which is a temp. */
     lehr_status (*gemm)(const lehr_host *, uint32_t trans_a, uint32_t trans_b,     /* row-major */
                         uint64_t m, uint64_t n, uint64_t k, double alpha, lehr_buf a, uint64_t lda,
                         lehr_buf b, uint64_t ldb, double beta, lehr_buf c, uint64_t ldc) LEHR_NX;
-    /* Elementwise code over x0..x(n-1) (buffers) and a0..a(m-1) (scalars); same rules as a pass. */
-    lehr_status (*map)(const lehr_host *, const char *code, uint64_t count, const lehr_buf *x,
-                       uint32_t n, const double *a, uint32_t m) LEHR_NX;
+    /* Code for each element over x0..x(n-1) (operands, contiguous) and a0..a(m-1) (scalars); same
+     * rules as a pass.  Compiled once per code; the scalars are arguments. */
+    lehr_status (*map)(const lehr_host *, const char *code, uint64_t rows, uint64_t columns,
+                       const lehr_operand *x, uint32_t n, const double *a, uint32_t m) LEHR_NX;
+    /* The sum of squares of x into one element, a temp. */
     lehr_status (*sumsq)(const lehr_host *, lehr_buf x, uint64_t count, lehr_buf out) LEHR_NX;
     /* Waits. */
     lehr_status (*read)(const lehr_host *, lehr_buf x, uint64_t count, float *to) LEHR_NX;
     /* cl_context, cl_device_id, cl_command_queue for plugins that include CL/cl.h themselves. */
     lehr_status (*native)(const lehr_host *, void **context, void **device, void **queue) LEHR_NX;
+    /* The gradient as a pass would see it, after loss-scale, clipping and averaging, into a temp. */
+    lehr_status (*gradient)(const lehr_host *, const lehr_tensor *, lehr_buf out) LEHR_NX;
 } lehr_device_api;
 typedef struct lehr_custom {
     uint32_t    size, flags;
-    /* 1: step() updates this tensor; 0: it goes to the passes with all the others. */
+    /* Asked once: 1: step() updates this tensor; 0: it goes to the passes with all the others.  Its
+     * w, g and slots are not there yet. */
     uint32_t    (*claims)(const lehr_host *, const double *p, const lehr_tensor *) LEHR_NX;
-    lehr_status (*step)(const lehr_update *, const lehr_device_api *, const lehr_tensor *) LEHR_NX;
+    /* Once per update and claimed tensor, after the first pass' advance() and before any pass runs;
+     * u and s are those of the tensor's group and of the run. */
+    lehr_status (*step)(const lehr_update *u, const double *s, const lehr_device_api *,
+                        const lehr_tensor *) LEHR_NX;
 } lehr_custom;
 
 /* "lehr.state/1", only for state that is not a few numbers.  rw moves up to n bytes, returns
