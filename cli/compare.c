@@ -141,6 +141,7 @@ static void print_settings(const comparison *c)
     const settings *set = c->s.set;
     char lr[NUMBER_SIZE];
     run_print_device(&c->s);
+    run_print_plugins(&c->s);
     run_print_data(&c->s);
     run_print_model(&c->s);
     run_print_common(set);

@@ -37,6 +37,7 @@ static void print_start(const search *f)
 {
     const settings *set = f->s.set;
     run_print_device(&f->s);
+    run_print_plugins(&f->s);
     run_print_data(&f->s);
     run_print_model(&f->s);
     printf("optimizer   %s\n", f->optimizer);

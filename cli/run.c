@@ -98,6 +98,16 @@ void run_print_model(const session *s)
            count_text(m.parameters, parameters), count_text(m.forward_flops, flops));
 }
 
+void run_print_plugins(const session *s)
+{
+    for (uint32_t i = 0; i < lehr_registry_plugin_count(s->registry); i++) {
+        lehr_plugin_info p;
+        lehr_registry_plugin(s->registry, i, &p);
+        if (!p.built_in)
+            printf("plugin      %s %s: %s, SHA-256 %s\n", p.id, p.version, p.path, p.sha256);
+    }
+}
+
 static void print_if_given(const settings *set, option_id id)
 {
     const option_value *value = &set->values[id];

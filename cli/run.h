@@ -20,6 +20,8 @@ bool run_needs_data(const settings *set);
 void run_print_device(const session *s);
 void run_print_data(const session *s);
 void run_print_model(const session *s);
+/* Plugins that are not built in, each with version, file and SHA-256; run.json names all. */
+void run_print_plugins(const session *s);
 void run_print_common(const settings *set);
 
 #endif

@@ -300,6 +300,7 @@ const exit_row exit_table[] = {
 const environment_row environment_table[] = {
     {"LEHR_DATA", "directory in which data sets are looked for"},
     {"LEHR_PLUGIN_PATH", "directories, separated by ':', in which plugins are looked for by name"},
+    {"LEHR_PLUGIN_DIR", "directory of the built-in plugins, when they are not where they were installed"},
     {"LEHR_VARIANT", "forces kernel variants, such as conv.forward=direct; separated by ','"},
     {"LEHR_TRAITS", "narrows what the device is taken for, such as family=gpu"},
     {"OCL_ICD_VENDORS", "where the OpenCL loader looks for drivers"},

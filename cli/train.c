@@ -47,6 +47,7 @@ static void print_start(const training *t, const lehr_event *e)
     const settings *set = t->s.set;
     char lr[NUMBER_SIZE];
     run_print_device(&t->s);
+    run_print_plugins(&t->s);
     if (!t->s.data || !t->s.model) {
         printf("resume      %s at update %llu of %llu (settings: %s/run.json)\n\n", t->directory,
                (unsigned long long)e->step, (unsigned long long)e->total_steps, t->directory);

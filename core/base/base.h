@@ -74,6 +74,14 @@ void lh_locale_leave(lh_locale saved);
 /* The one place that reads the environment; NULL in a set-user-id process or when unset/empty. */
 const char *lh_getenv(const char *name);
 
+/* ---- what code that is loaded into the process must leave alone ---- */
+/* Locale, working directory and signal handlers as they are; NULL when out of memory. */
+typedef struct lh_process_state lh_process_state;
+lh_process_state *lh_process_save(lehr_context *ctx);
+/* Puts back what differs and adds its names to changed ("the locale, the handler of signal 11").
+ * NULL-safe, clears the pointer. */
+void lh_process_restore(lh_process_state **state, lh_str *changed);
+
 /* Levenshtein distance (at most 64 characters), for "did you mean". */
 unsigned lh_edit_distance(const char *a, const char *b);
 /* Adds "; did you mean 'x'?" (when one is near) and "; known: a, b, c" to s. */

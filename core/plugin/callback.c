@@ -62,6 +62,7 @@ void lh_guard_begin(lh_host *host, fenv_t *env)
 {
     host->message[0] = '\0';
     fegetenv(env);
+    fesetenv(FE_DFL_ENV); /* the same bits whatever the application's rounding */
 }
 
 void lh_guard_end(const fenv_t *env) { fesetenv(env); }

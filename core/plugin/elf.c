@@ -67,6 +67,9 @@ static const char *wrong_dynamic(const image *in, const elf_segment *segment)
         if (entry.d_tag == DT_NULL) break;
         if (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_STATIC_TLS))
             return "uses static thread-local storage: build it without -ftls-model=initial-exec";
+        if (entry.d_tag == DT_TEXTREL ||
+            (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_TEXTREL)))
+            return "needs its code changed while it is loaded: build it with -fPIC";
         if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_PIE))
             return "is a program, not a shared object: build it with cc -fPIC -shared";
     }
@@ -75,11 +78,12 @@ static const char *wrong_dynamic(const image *in, const elf_segment *segment)
 
 static const char *wrong_segments(const image *in)
 {
-    bool dynamic = false;
+    bool dynamic = false, stack = false;
     for (unsigned i = 0; i < in->head.e_phnum; i++) {
         elf_segment segment;
         if (!take(in, in->head.e_phoff + (uint64_t)i * sizeof segment, &segment, sizeof segment))
             return "is cut off";
+        if (segment.p_type == PT_GNU_STACK) stack = true;
         if (segment.p_type == PT_GNU_STACK && (segment.p_flags & PF_X))
             return "wants an executable stack: build it with -Wl,-z,noexecstack";
         if (segment.p_type == PT_LOAD && (segment.p_offset > in->size ||
@@ -90,7 +94,10 @@ static const char *wrong_segments(const image *in)
         const char *wrong = wrong_dynamic(in, &segment);
         if (wrong) return wrong;
     }
-    return dynamic ? NULL : "has no dynamic section: build it with cc -fPIC -shared";
+    if (!dynamic) return "has no dynamic section: build it with cc -fPIC -shared";
+    /* Without the mark the loader makes every stack of the process executable. */
+    return stack ? NULL : "does not say that its stack is not executable: build it with "
+                          "-Wl,-z,noexecstack";
 }
 
 static bool symbol_is(const image *in, const elf_section *strings, const elf_symbol *symbol,

@@ -288,6 +288,13 @@ static const struct {
                  {"repeat", LH_NODE_REPEAT, read_repeat}, {"expr", LH_NODE_FORMULA, read_formula},
                  {"table", LH_NODE_CURVE, read_curve}};
 
+bool lh_schedule_word(const char *name)
+{
+    for (size_t i = 0; i < LH_COUNT(functions); i++)
+        if (strcmp(name, functions[i].name) == 0) return true;
+    return strcmp(name, "then") == 0 || strcmp(name, "for") == 0;
+}
+
 /* A function's number when one stands here, with its bracket passed; else -1. */
 static int accept_function(parser *p)
 {

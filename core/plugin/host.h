@@ -27,14 +27,15 @@ void lh_guard_end(const fenv_t *env);
 typedef struct lh_plugin_file {
     char *path; /* absolute, resolved */
     char sha256[65];
-    const lehr_plugin *plugin; /* the file's own, fields up to its declared size */
+    lehr_plugin plugin; /* what this host knows of the file's own */
     uint32_t schedule_count, optimizer_count;
     bool built_in;
 } lh_plugin_file;
 
-/* How much a path is trusted: found by search (writable by others: refused) or named by the user or
- * the build (warned about). */
-typedef enum lh_trust { LH_TRUST_SEARCHED, LH_TRUST_NAMED } lh_trust;
+/* How much an absolute path is trusted.  Found by search: it and every directory above it must not be
+ * writable by others.  Named by the user: they are told of the file and its directory.  Of the
+ * built-in directory: of the file. */
+typedef enum lh_trust { LH_TRUST_SEARCHED, LH_TRUST_NAMED, LH_TRUST_INSTALLED } lh_trust;
 lehr_status lh_path_check(lehr_context *ctx, const char *path, lh_trust trust);
 
 /* Looks at an object's bytes before it is loaded, since its constructors run first. */
@@ -57,6 +58,10 @@ void lh_optimizer_free(lehr_optimizer **optimizer);
 lehr_status lh_rule_check(lehr_context *ctx, const char *where, const char *code, bool helpers);
 /* [a-z][a-z0-9_]{0,30} */
 bool lh_name_valid(const char *name);
+/* One line of at most 1000 bytes without control characters; not empty, not NULL. */
+bool lh_text_valid(const char *text);
+/* A word of the schedule language ("then", "clip"): no schedule may be called so. */
+bool lh_schedule_word(const char *name);
 
 static inline const lehr_param *lh_params(const lehr_span *span) { return span->at; }
 

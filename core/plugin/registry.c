@@ -50,9 +50,9 @@ static lehr_status taken(lehr_context *ctx, const char *path, const char *kind, 
 
 static lehr_status add_schedules(lehr_registry *r, lehr_context *ctx, const lh_plugin_file *file)
 {
-    for (uint32_t i = 0; i < file->plugin->schedule_count; i++) {
+    for (uint32_t i = 0; i < file->plugin.schedule_count; i++) {
         lehr_schedule *d = NULL;
-        lehr_status st = lh_schedule_copy(ctx, file->path, file->plugin->schedules[i], &d);
+        lehr_status st = lh_schedule_copy(ctx, file->path, file->plugin.schedules[i], &d);
         if (st != LEHR_OK) return st;
         void *more = grow(ctx, r->schedules, r->schedule_count, sizeof d);
         if (more) r->schedules = more;
@@ -69,9 +69,9 @@ static lehr_status add_schedules(lehr_registry *r, lehr_context *ctx, const lh_p
 
 static lehr_status add_optimizers(lehr_registry *r, lehr_context *ctx, const lh_plugin_file *file)
 {
-    for (uint32_t i = 0; i < file->plugin->optimizer_count; i++) {
+    for (uint32_t i = 0; i < file->plugin.optimizer_count; i++) {
         lehr_optimizer *d = NULL;
-        lehr_status st = lh_optimizer_copy(ctx, file->path, file->plugin->optimizers[i], &d);
+        lehr_status st = lh_optimizer_copy(ctx, file->path, file->plugin.optimizers[i], &d);
         if (st != LEHR_OK) return st;
         void *more = grow(ctx, r->optimizers, r->optimizer_count, sizeof d);
         if (more) r->optimizers = more;
@@ -93,30 +93,40 @@ static bool loaded(const lehr_registry *r, const char *path)
     return false;
 }
 
+/* run.json and messages tell plugins apart by their id. */
+static lehr_status id_free(const lehr_registry *r, lehr_context *ctx, const lh_plugin_file *file)
+{
+    for (uint32_t i = 0; i < r->file_count; i++)
+        if (strcmp(r->files[i].plugin.id, file->plugin.id) == 0)
+            return lh_fail(ctx, LEHR_E_PLUGIN, "plugin %s: its id '%s' is that of %s already: give it "
+                           "one of its own", file->path, file->plugin.id, r->files[i].path);
+    return LEHR_OK;
+}
+
 /* All of a file's descriptors become known, or none. */
-static lehr_status add_file(lehr_registry *r, lehr_context *ctx, const char *path, lh_trust trust,
-                            bool built_in)
+static lehr_status add_file(lehr_registry *r, lehr_context *ctx, const char *path, lh_trust trust)
 {
     lh_plugin_file file;
     lehr_status st = lh_plugin_load(ctx, path, trust, &file);
     if (st != LEHR_OK) return st;
-    file.built_in = built_in;
+    file.built_in = trust == LH_TRUST_INSTALLED;
     if (loaded(r, file.path)) {
         lh_plugin_file_free(&file);
         return LEHR_OK;
     }
+    st = id_free(r, ctx, &file);
     uint32_t schedules = r->schedule_count, optimizers = r->optimizer_count;
     void *more = grow(ctx, r->files, r->file_count, sizeof file);
-    st = more ? LEHR_OK : LEHR_E_MEMORY;
+    if (!more) st = LEHR_E_MEMORY;
     if (more) r->files = more;
     if (st == LEHR_OK) st = add_schedules(r, ctx, &file);
     if (st == LEHR_OK) st = add_optimizers(r, ctx, &file);
     if (st == LEHR_OK) {
-        file.schedule_count = file.plugin->schedule_count;
-        file.optimizer_count = file.plugin->optimizer_count;
+        file.schedule_count = file.plugin.schedule_count;
+        file.optimizer_count = file.plugin.optimizer_count;
         r->files[r->file_count++] = file;
-        lh_log(ctx, LEHR_LOG_DEBUG, "plugin %s %s: %s, SHA-256 %s", file.plugin->id,
-               file.plugin->version, file.path, file.sha256);
+        lh_log(ctx, LEHR_LOG_DEBUG, "plugin %s %s: %s, SHA-256 %s", file.plugin.id,
+               file.plugin.version, file.path, file.sha256);
         return LEHR_OK;
     }
     while (r->schedule_count > schedules) lh_schedule_free(&r->schedules[--r->schedule_count]);
@@ -142,7 +152,7 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 static lehr_status add_directory(lehr_registry *r, const char *directory)
 {
     struct dirent **entries = NULL;
-    lehr_status st = lh_path_check(r->ctx, directory, LH_TRUST_NAMED);
+    lehr_status st = lh_path_check(r->ctx, directory, LH_TRUST_INSTALLED);
     if (st != LEHR_OK) return st;
     int count = scandir(directory, &entries, plugin_entry, by_bytes);
     if (count <= 0)
@@ -152,7 +162,7 @@ static lehr_status add_directory(lehr_registry *r, const char *directory)
     for (int i = 0; i < count; i++) {
         lh_str path = {0};
         lh_str_printf(&path, "%s/%s", directory, entries[i]->d_name);
-        if (st == LEHR_OK) st = add_file(r, r->ctx, lh_str_text(&path), LH_TRUST_NAMED, true);
+        if (st == LEHR_OK) st = add_file(r, r->ctx, lh_str_text(&path), LH_TRUST_INSTALLED);
         lh_str_free(&path);
         free(entries[i]);
     }
@@ -180,7 +190,7 @@ lehr_status lehr_registry_create(lehr_context *ctx, const lehr_registry_params *
     lehr_status st = directory ? add_directory(r, directory) : LEHR_E_MEMORY;
     free(directory);
     for (uint32_t i = 0; i < params->file_count && st == LEHR_OK; i++)
-        st = add_file(r, ctx, params->files[i], LH_TRUST_NAMED, false);
+        st = add_file(r, ctx, params->files[i], LH_TRUST_NAMED);
     if (st != LEHR_OK) lehr_registry_destroy(&r);
     *out = r;
     return st;
@@ -205,15 +215,15 @@ uint32_t lehr_registry_plugin_count(const lehr_registry *registry) { return regi
 void lehr_registry_plugin(const lehr_registry *registry, uint32_t i, lehr_plugin_info *out)
 {
     const lh_plugin_file *file = &registry->files[i];
-    *out = (lehr_plugin_info){.id = file->plugin->id,
-                              .version = file->plugin->version,
+    *out = (lehr_plugin_info){.id = file->plugin.id,
+                              .version = file->plugin.version,
                               .path = file->path,
                               .sha256 = file->sha256,
                               .schedule_count = file->schedule_count,
                               .optimizer_count = file->optimizer_count,
-                              .license = file->plugin->license,
-                              .url = file->plugin->url,
-                              .abi = file->plugin->abi,
+                              .license = file->plugin.license,
+                              .url = file->plugin.url,
+                              .abi = file->plugin.abi,
                               .built_in = file->built_in};
 }
 
@@ -238,8 +248,11 @@ static lehr_status search_in(lehr_registry *r, lehr_context *ctx, const char *di
     char *real = directory[0] == '/' ? realpath(lh_str_text(&path), NULL) : NULL;
     lehr_status st = LEHR_OK;
     *found = real != NULL;
-    if (real) st = lh_path_check(ctx, directory, LH_TRUST_SEARCHED);
-    if (real && st == LEHR_OK) st = add_file(r, ctx, real, LH_TRUST_SEARCHED, false);
+    if (real) st = lh_path_check(ctx, directory, LH_TRUST_SEARCHED); /* a link there may be replaced */
+    if (real && st == LEHR_OK) st = add_file(r, ctx, real, LH_TRUST_SEARCHED);
+    if (real && st == LEHR_OK && !known_schedule(r, name) && !known_optimizer(r, name))
+        st = lh_fail(ctx, LEHR_E_PLUGIN, "plugin %s: holds no schedule and no optimizer '%s', which its "
+                     "file name promises: rename the file, or load it with --plugin", real, name);
     free(real);
     lh_str_free(&path);
     return st;

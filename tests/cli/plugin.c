@@ -142,10 +142,11 @@ Test(plugin, new_optimizer_works)
         "export XDG_DATA_HOME=\"$PWD/share\"\n\"$LEHR\" plugin new optimizer heavy >log && cd heavy && "
         "make CFLAGS='-O2 -Wall -Wextra -Wpedantic -Werror' >&2 && umask 022 && make install >&2 && cd .. &&"
         " \"$LEHR\" plugin info heavy && \"$LEHR\" train --optimizer 'heavy(momentum=0.5)' --data "
-        "synthetic:n=300,test=100 --batch 32 --epochs 1 --out run --quiet && "
-        "grep -c org.example.heavy run/run.json");
+        "synthetic:n=300,test=100 --batch 32 --epochs 1 --out run >log && "
+        "grep '^plugin ' log && grep -c org.example.heavy run/run.json");
     cr_expect_eq(s.code, 0, "%s", s.err);
-    cr_expect(strstr(s.out, "share/lehr/plugins/lehr-heavy.so") && strstr(s.out, "4 bytes per weight"),
+    cr_expect(strstr(s.out, "share/lehr/plugins/lehr-heavy.so") && strstr(s.out, "4 bytes per weight") &&
+                  strstr(s.out, "plugin      org.example.heavy 0.1: /") && strstr(s.out, ", SHA-256 "),
               "%s", s.out);
     spawn_free(&s);
 }
