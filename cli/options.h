@@ -28,6 +28,7 @@ typedef enum verb_id {
     VERB_PLUGIN_LIST,
     VERB_PLUGIN_INFO,
     VERB_PLUGIN_NEW,
+    VERB_PLUGIN_SOURCE,
     VERB_MODELS,
     VERB_REPORT,
     VERB_DEVICES,

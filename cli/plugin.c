@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/describe.h"
-#include "cli/session.h"
+#include "cli/run.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
@@ -421,4 +421,20 @@ int verb_plugin_info(settings *set)
     free(name);
     free(file);
     return known ? code : EXIT_USAGE;
+}
+
+/* ---- source ---- */
+
+int verb_plugin_source(settings *set)
+{
+    session s;
+    char *text = NULL;
+    lehr_status st = session_start(&s, set);
+    if (st == LEHR_OK) st = session_registry(&s);
+    if (st == LEHR_OK) st = session_device(&s);
+    if (st == LEHR_OK)
+        st = lehr_optimizer_source(s.device, s.registry, set->args[0], given_weight_decay(set), &text);
+    if (st == LEHR_OK) fputs(text, stdout);
+    free(text);
+    return session_end(&s, st);
 }

@@ -12,7 +12,7 @@
 #define REGISTRY                                                                                   \
     (STEPPING | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) |   \
      V(OPTIMIZER_TRACE) | PLUGINS |    \
-     V(PLUGIN_NEW))
+     V(PLUGIN_NEW) | V(PLUGIN_SOURCE))
 #define CONFIGURED (STEPPING | V(EVAL) | V(TIME))
 #define EVERY 0xffffffffu
 #define TEXT_LIMIT 0, 0
@@ -85,8 +85,8 @@ const option_row option_table[] = {
      G_METHOD, "the first learning rate"},
     {OPT_LR_MAX, "lr-max", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, V(FIND_LR), "10", 0, 1e30, NULL,
      G_METHOD, "the last learning rate, if the loss does not blow up before"},
-    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN, STEPPING | V(OPTIMIZER_TRACE),
-     NULL, 0, 0, NULL, G_METHOD,
+    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN, 
+     STEPPING | V(OPTIMIZER_TRACE) | V(PLUGIN_SOURCE), NULL, 0, 0, NULL, G_METHOD,
      "weight decay; biases and batch normalisation are left out; without it the optimizer's own"},
     {OPT_CLIP_NORM, "clip-norm", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, STEPPING,
      NULL, 0, 0, NULL, G_METHOD, "scale the gradient down to this global norm"},
@@ -149,7 +149,7 @@ const option_row option_table[] = {
     {OPT_CHECKPOINT_EVERY, "checkpoint-every", 0, "DURATION", TYPE_DURATION, 0, RUNS,
      "1ep", TEXT_LIMIT, NULL, G_RUN, "such as 1ep or 500st; none: only at the end and when stopped"},
     {OPT_DEVICE, "device", 0, "WHICH", TYPE_TEXT, 0,
-     STEPPING | V(EVAL) | V(TIME) | V(OPTIMIZER_TRACE), "auto", TEXT_LIMIT, NULL, G_RUN,
+     STEPPING | V(EVAL) | V(TIME) | V(OPTIMIZER_TRACE) | V(PLUGIN_SOURCE), "auto", TEXT_LIMIT, NULL, G_RUN,
      "auto, cpu, gpu, an index or a part of the name; lehr devices lists them"},
     {OPT_CONFIG, "config", 0, "FILE", TYPE_FILE, OPTION_NOT_A_SETTING, CONFIGURED, NULL, TEXT_LIMIT,
      NULL, G_RUN, "read options from a file of 'name = value' lines; the command line wins"},
@@ -263,6 +263,13 @@ const verb_row verb_table[] = {
      "NAME/Makefile; nothing that exists is overwritten.  The Makefile asks pkg-config for the header "
      "(lehr-plugin) and knows the header of this lehr; nothing is linked but libm.",
      "plugin new optimizer mine\nplugin new schedule mine --dir plugins/mine", verb_plugin_new},
+    {VERB_PLUGIN_SOURCE, "plugin source", "'NAME|SPEC'", 1, 1,
+     "print the OpenCL C program that an optimizer becomes",
+     "The program depends on the kind of device, on choices and on which slots take memory; numbers are "
+     "arguments of its kernels.  A message of the driver's compiler about \"pass 1:2\" means line 2 of the "
+     "plugin's first pass.",
+     "plugin source adam\nplugin source 'sgd(momentum=0.9, nesterov=1)' --plugin ./lehr-mine.so",
+     verb_plugin_source},
     {VERB_MODELS, "models", NULL, 0, 0, "list the built-in models",
      "Parameters are the trained numbers; FLOPs are of one image's forward pass, a multiply-add "
      "counted as two.",

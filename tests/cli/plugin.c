@@ -56,6 +56,31 @@ Test(plugin, info)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) expect(&rows[i]);
 }
 
+Test(plugin, source)
+{
+    spawned s = spawn("", "plugin source 'sgd(momentum=0.9, nesterov=1)'");
+    cr_expect_eq(s.code, 0, "%s", s.err);
+    static const char *const parts[] = {"optimizer sgd", "__kernel", "#line 1 \"optimizer sgd, pass 1\"",
+                                        "momentum * velocity"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        cr_expect(strstr(s.out, parts[i]), "no '%s' in %s", parts[i], s.out);
+    spawned other = spawn("LEHR_TRAITS=family=gpu", "plugin source 'sgd(momentum=0.9, nesterov=1)'");
+    cr_expect(other.code == 0 && strcmp(s.out, other.out) != 0, "the same for both kinds of device");
+    spawn_free(&s);
+    spawn_free(&other);
+    static const expectation rows[] = {
+        {"plugin source adm", 3, "no OpenCL"},
+        {"plugin source", 2, "NAME|SPEC"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) expect(&rows[i]);
+    s = spawn("", "plugin source adm");
+    cr_expect(s.code == 2 && strstr(s.err, "did you mean 'adam'") && !*s.out, "%d %s", s.code, s.err);
+    spawn_free(&s);
+    s = spawn("", "plugin source 'adam(beta1=2)'");
+    cr_expect(s.code == 2 && strstr(s.err, "beta1") && !*s.out, "%d %s", s.code, s.err);
+    spawn_free(&s);
+}
+
 static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
