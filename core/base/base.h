@@ -87,6 +87,19 @@ unsigned lh_edit_distance(const char *a, const char *b);
 /* Adds "; did you mean 'x'?" (when one is near) and "; known: a, b, c" to s. */
 void lh_str_suggest(lh_str *s, const char *unknown, const char *const *known, size_t count);
 
+/* A part of a text, not terminated. */
+typedef struct lh_piece {
+    const char *at;
+    size_t length;
+} lh_piece;
+/* Cuts the next piece off *rest, up to the next separator outside of brackets and quotes, without the
+ * blanks around it; *rest is then behind the separator, NULL after the last piece.  False when *rest is
+ * NULL. */
+bool lh_text_cut(const char **rest, char separator, lh_piece *out);
+bool lh_piece_is(lh_piece piece, const char *text);
+/* The piece as a string; owner: the caller.  NULL with LEHR_E_MEMORY's message. */
+char *lh_piece_copy(lehr_context *ctx, lh_piece piece);
+
 /* Seconds on a clock that only goes forward. */
 double lh_now(void);
 

@@ -31,7 +31,9 @@ static double base_of(const lh_updater *u, uint32_t group, double lr)
 {
     const lh_group *g = group < u->group_count ? &u->groups[group] : NULL;
     if (g && !isnan(g->own_lr)) return g->own_base;
-    return u->base_lr > 0 ? u->base_lr * (g ? g->lr_scale : 1) : lr_of(u, group, lr);
+    /* a frozen group: lr / base_lr is 0, not 0 / 0 */
+    double scale = g && g->lr_scale > 0 ? g->lr_scale : 1;
+    return u->base_lr > 0 ? u->base_lr * scale : lr_of(u, group, lr);
 }
 
 static const double *params_of(const lh_updater *u, uint32_t group)

@@ -149,12 +149,12 @@ static lehr_status metadata_text(lh_trainer *t, lh_str *progress, lh_str *schedu
 {
     lh_locale locale = lh_locale_enter();
     double numbers[PROGRESS_NUMBERS];
-    size_t a = lehr_scheduler_state_count(t->scheduler), b = lh_updater_state_count(t->updater);
+    size_t a = lh_tuning_state_count(&t->tuning), b = lh_updater_state_count(t->updater);
     double *state = lh_alloc(t->ctx, a + b, sizeof *state);
     if (state) {
         exchange_progress(t, numbers, true);
         add_numbers(progress, numbers, PROGRESS_NUMBERS);
-        lehr_scheduler_get_state(t->scheduler, state);
+        lh_tuning_get_state(&t->tuning, state);
         add_numbers(schedule, state, a);
         lh_updater_get_state(t->updater, state + a);
         add_numbers(updater, state + a, b);
@@ -171,7 +171,7 @@ static lehr_status restore_numbers(lh_trainer *t, const lh_safetensors *file)
     const char *progress = lh_safetensors_metadata(file, "progress");
     const char *schedule = lh_safetensors_metadata(file, "scheduler");
     const char *updater = lh_safetensors_metadata(file, "updater");
-    size_t a = lehr_scheduler_state_count(t->scheduler), b = lh_updater_state_count(t->updater);
+    size_t a = lh_tuning_state_count(&t->tuning), b = lh_updater_state_count(t->updater);
     double *state = lh_alloc(t->ctx, a + b, sizeof *state);
     if (!state) return LEHR_E_MEMORY;
     lh_locale locale = lh_locale_enter();
@@ -183,7 +183,7 @@ static lehr_status restore_numbers(lh_trainer *t, const lh_safetensors *file)
         ok = numbers[i] >= 0 && numbers[i] < 9e15; /* counts, exact in a double */
     if (ok) {
         exchange_progress(t, numbers, false);
-        lehr_scheduler_set_state(t->scheduler, state);
+        lh_tuning_set_state(&t->tuning, state);
         lh_updater_set_state(t->updater, state + a);
     }
     free(state);
@@ -248,7 +248,7 @@ lehr_status lh_checkpoint_write(lh_trainer *t)
     const char *const metadata[] = {"format", "pt", "version", "1",
                                     "lehr_version", lehr_version(),
                                     "optimizer", lh_updater_text(t->updater),
-                                    "schedule", lehr_scheduler_text(t->scheduler),
+                                    "schedule", lh_str_text(&t->tuning.text),
                                     "data", lehr_data_get_info(t->data)->sha256,
                                     "progress", lh_str_text(&progress),
                                     "scheduler", lh_str_text(&schedule),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Writing, reading and cutting histories. */
+#define _GNU_SOURCE
 #include "core/train/history.h"
 
 #include <jansson.h>
@@ -13,10 +14,7 @@
 
 #define JSONL "history.jsonl"
 
-enum {
-    SHORTEST_LINE = 24,    /* {"kind":"step","step":1}: bounds the number of records by the size */
-    LONGEST_LINE = 1 << 16 /* bounds what parsing one line can allocate */
-};
+enum { LONGEST_LINE = 1 << 16 }; /* bounds what parsing one line can allocate */
 
 static const char *const kind_names[] = {[LH_RECORD_STEP] = "step", [LH_RECORD_EPOCH] = "epoch"};
 
@@ -40,6 +38,7 @@ lh_record lh_record_new(lh_record_kind kind)
 {
     lh_record record = {.kind = kind};
     for (size_t i = 0; i < LH_COUNT(fields); i++) *value_of(&record, &fields[i]) = NAN;
+    for (size_t i = 0; i < LH_HISTORY_VALUES; i++) record.values[i] = NAN;
     return record;
 }
 
@@ -49,43 +48,64 @@ struct lh_history {
     lehr_context *ctx;
     lh_appender *lines;
     lh_str csv_path, csv, line;
+    char *names[LH_HISTORY_VALUES];
+    uint32_t name_count;
 };
 
 /* The number's text, "" when it is not known. */
-static void number_text(lh_record *record, const field *f, char text[40])
+static void number_text(double value, bool single, char text[40])
 {
-    double value = *value_of(record, f);
     text[0] = '\0';
     if (!isfinite(value)) return;
-    if (f->single)
+    if (single)
         lh_format_float((float)value, text, 40);
     else
         lh_format_double(value, text, 40);
 }
 
-static void add_csv_header(lh_str *csv)
+static void add_csv_header(lh_history *h)
 {
-    lh_str_add(csv, "kind,step");
-    for (size_t i = 0; i < LH_COUNT(fields); i++) lh_str_printf(csv, ",%s", fields[i].name);
-    lh_str_add(csv, "\n");
+    lh_str_add(&h->csv, "kind,step");
+    for (size_t i = 0; i < LH_COUNT(fields); i++) lh_str_printf(&h->csv, ",%s", fields[i].name);
+    for (uint32_t i = 0; i < h->name_count; i++) lh_str_printf(&h->csv, ",%s", h->names[i]);
+    lh_str_add(&h->csv, "\n");
+}
+
+static void add_number(const char *name, double value, bool single, lh_str *json, lh_str *csv)
+{
+    char text[40];
+    number_text(value, single, text);
+    lh_str_printf(json, ",\"%s\":%s", name, text[0] ? text : "null");
+    lh_str_printf(csv, ",%s", text);
 }
 
 /* Adds the record to both forms at once: formatting numbers is what costs. */
-static void add_record(const lh_record *source, lh_str *json, lh_str *csv)
+static void add_record(lh_history *h, const lh_record *source)
 {
-    char text[40];
     lh_record record = *source;
+    lh_str *json = &h->line, *csv = &h->csv;
     const char *kind = kind_names[record.kind];
     unsigned long long step = (unsigned long long)record.step;
     lh_str_printf(json, "{\"kind\":\"%s\",\"step\":%llu", kind, step);
     lh_str_printf(csv, "%s,%llu", kind, step);
-    for (size_t i = 0; i < LH_COUNT(fields); i++) {
-        number_text(&record, &fields[i], text);
-        lh_str_printf(json, ",\"%s\":%s", fields[i].name, text[0] ? text : "null");
-        lh_str_printf(csv, ",%s", text);
-    }
+    for (size_t i = 0; i < LH_COUNT(fields); i++)
+        add_number(fields[i].name, *value_of(&record, &fields[i]), fields[i].single, json, csv);
+    for (uint32_t i = 0; i < h->name_count; i++)
+        add_number(h->names[i], record.values[i], true, json, csv);
     lh_str_add(json, "}");
     lh_str_add(csv, "\n");
+}
+
+/* The values of a record of a file in the order of this history's names. */
+static lh_record reorder(const lh_history *h, const lh_records *old, const lh_record *row)
+{
+    lh_record record = *row;
+    for (uint32_t i = 0; i < h->name_count; i++) {
+        record.values[i] = NAN;
+        for (uint32_t k = 0; k < old->name_count; k++)
+            if (strcmp(h->names[i], old->names[k]) == 0) record.values[i] = row->values[k];
+    }
+    return record;
 }
 
 /* Fills the table with the lines that a resumed run already has. */
@@ -96,13 +116,24 @@ static lehr_status take_over(lh_history *h, const char *path)
     lehr_status status = lh_history_read(h->ctx, path, &old);
     for (size_t i = 0; i < old.count && !status; i++) {
         lh_str_clear(&h->line);
-        add_record(&old.rows[i], &h->line, &h->csv);
+        lh_record record = reorder(h, &old, &old.rows[i]);
+        add_record(h, &record);
     }
     lh_records_free(&old);
     return status;
 }
 
-lehr_status lh_history_open(lehr_context *ctx, const char *dir, lh_history **out)
+static lehr_status copy_names(lh_history *h, const char *const *names, uint32_t count)
+{
+    for (; h->name_count < count && h->name_count < LH_HISTORY_VALUES; h->name_count++) {
+        h->names[h->name_count] = lh_strdup(h->ctx, names[h->name_count]);
+        if (!h->names[h->name_count]) return LEHR_E_MEMORY;
+    }
+    return LEHR_OK;
+}
+
+lehr_status lh_history_open(lehr_context *ctx, const char *dir, const char *const *names,
+                            uint32_t name_count, lh_history **out)
 {
     lh_str path = {0};
     lehr_status status = LEHR_OK;
@@ -112,7 +143,8 @@ lehr_status lh_history_open(lehr_context *ctx, const char *dir, lh_history **out
     h->ctx = ctx;
     lh_path_join(&path, dir, JSONL);
     lh_path_join(&h->csv_path, dir, "history.csv");
-    add_csv_header(&h->csv);
+    status = copy_names(h, names, name_count);
+    add_csv_header(h);
     if (path.failed || h->csv_path.failed)
         status = lh_fail(ctx, LEHR_E_MEMORY, "out of memory for a path");
     if (!status) status = take_over(h, path.text);
@@ -128,7 +160,7 @@ lehr_status lh_history_open(lehr_context *ctx, const char *dir, lh_history **out
 lehr_status lh_history_add(lh_history *h, const lh_record *record)
 {
     lh_str_clear(&h->line);
-    add_record(record, &h->line, &h->csv);
+    add_record(h, record);
     if (h->line.failed || h->csv.failed)
         return lh_fail(h->ctx, LEHR_E_MEMORY, "out of memory for the history");
     return lh_appender_line(h->lines, h->line.text);
@@ -149,14 +181,47 @@ void lh_history_close(lh_history **history)
     lh_str_free(&h->csv_path);
     lh_str_free(&h->csv);
     lh_str_free(&h->line);
+    for (uint32_t i = 0; i < h->name_count; i++) free(h->names[i]);
     free(h);
     *history = NULL;
 }
 
 /* ---- reading ---- */
 
+static bool known_key(const char *key)
+{
+    if (strcmp(key, "kind") == 0 || strcmp(key, "step") == 0) return true;
+    size_t i = 0;
+    while (i < LH_COUNT(fields) && strcmp(fields[i].name, key) != 0) i++;
+    return i < LH_COUNT(fields);
+}
+
+/* The place of a value's key, which is noted when it is new; LH_HISTORY_VALUES when there is none. */
+static uint32_t value_place(lh_records *out, const char *key)
+{
+    uint32_t i = 0;
+    while (i < out->name_count && strcmp(out->names[i], key) != 0) i++;
+    if (i < out->name_count || i == LH_HISTORY_VALUES) return i;
+    out->names[i] = strdup(key);
+    if (!out->names[i]) return LH_HISTORY_VALUES;
+    out->name_count++;
+    return i;
+}
+
+static void take_values(json_t *object, lh_records *out, lh_record *record)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value) {
+        if (known_key(key) || !(json_is_number(value) || json_is_null(value))) continue;
+        uint32_t place = value_place(out, key);
+        if (place < LH_HISTORY_VALUES && json_is_number(value))
+            record->values[place] = json_number_value(value);
+    }
+}
+
 /* Takes the numbers of one object; false when it is no record (which may be a later version's). */
-static bool take_record(const json_t *object, lh_record *record)
+static bool take_record(json_t *object, lh_records *out, lh_record *record)
 {
     const char *kind = json_string_value(json_object_get(object, "kind"));
     const json_t *step = json_object_get(object, "step");
@@ -170,6 +235,7 @@ static bool take_record(const json_t *object, lh_record *record)
         const json_t *value = json_object_get(object, fields[i].name);
         if (json_is_number(value)) *value_of(record, &fields[i]) = json_number_value(value);
     }
+    take_values(object, out, record);
     return true;
 }
 
@@ -199,7 +265,7 @@ static lehr_status parse_lines(lehr_context *ctx, const char *path, const char *
             break;
         }
         at += length + 1;
-        if (take_record(object, &out->rows[out->count])) {
+        if (take_record(object, out, &out->rows[out->count])) {
             if (ends) ends[out->count] = at;
             out->count++;
         }
@@ -208,8 +274,13 @@ static lehr_status parse_lines(lehr_context *ctx, const char *path, const char *
     return LEHR_OK;
 }
 
-/* At least the number of records that size bytes can hold. */
-static size_t most_records(size_t size) { return size / SHORTEST_LINE + 1; }
+/* At least the number of records in a text: its lines. */
+static size_t most_records(const char *text, size_t size)
+{
+    size_t lines = 1;
+    for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
+    return lines;
+}
 
 lehr_status lh_history_read(lehr_context *ctx, const char *path, lh_records *out)
 {
@@ -218,7 +289,7 @@ lehr_status lh_history_read(lehr_context *ctx, const char *path, lh_records *out
     *out = (lh_records){0};
     lehr_status status = lh_file_read(ctx, path, 0, LEHR_E_CHECKPOINT, &text, &size);
     if (status) return status;
-    out->rows = lh_alloc(ctx, most_records(size), sizeof *out->rows);
+    out->rows = lh_alloc(ctx, most_records(text, size), sizeof *out->rows);
     status = out->rows ? parse_lines(ctx, path, text, size, out, NULL) : LEHR_E_MEMORY;
     free(text);
     if (status) lh_records_free(out);
@@ -229,6 +300,7 @@ void lh_records_free(lh_records *records)
 {
     if (!records) return;
     free(records->rows);
+    for (uint32_t i = 0; i < records->name_count; i++) free(records->names[i]);
     *records = (lh_records){0};
 }
 
@@ -258,8 +330,8 @@ lehr_status lh_history_truncate(lehr_context *ctx, const char *dir, uint64_t ste
     }
     status = lh_file_read(ctx, lh_str_text(&path), 0, LEHR_E_CHECKPOINT, &text, &size);
     if (status) goto done;
-    all.rows = lh_alloc(ctx, most_records(size), sizeof *all.rows);
-    ends = lh_alloc(ctx, most_records(size), sizeof *ends);
+    all.rows = lh_alloc(ctx, most_records(text, size), sizeof *all.rows);
+    ends = lh_alloc(ctx, most_records(text, size), sizeof *ends);
     status = all.rows && ends ? parse_lines(ctx, path.text, text, size, &all, ends) : LEHR_E_MEMORY;
     uint64_t seen = 0, last = 0;
     size_t begin = 0;

@@ -19,6 +19,8 @@
     X(seconds)                                                                                     \
     X(images_per_second)
 
+enum { LH_HISTORY_VALUES = 24 }; /* scheduled hyperparameters at most */
+
 typedef enum lh_record_kind { LH_RECORD_STEP, LH_RECORD_EPOCH } lh_record_kind;
 
 #define LH_RECORD_FIELD(name) double name;
@@ -26,6 +28,7 @@ typedef struct lh_record {
     lh_record_kind kind;
     uint64_t step;                     /* updates made */
     LH_HISTORY_FIELDS(LH_RECORD_FIELD) /* epoch: completed ones, with fraction; seconds: training */
+    double values[LH_HISTORY_VALUES];  /* of what is scheduled beside lr; floats, as the kernel got them */
 } lh_record;
 #undef LH_RECORD_FIELD
 
@@ -35,8 +38,10 @@ lh_record lh_record_new(lh_record_kind kind);
 /* ---- writing ---- */
 typedef struct lh_history lh_history;
 
-/* Opens dir/history.jsonl for appending; what stands there already (lh_history_truncate) stays. */
-lehr_status lh_history_open(lehr_context *ctx, const char *dir, lh_history **out);
+/* Opens dir/history.jsonl for appending; what stands there already (lh_history_truncate) stays.  names:
+ * keys of a record's values, "momentum"; at most LH_HISTORY_VALUES, not kept. */
+lehr_status lh_history_open(lehr_context *ctx, const char *dir, const char *const *names,
+                            uint32_t name_count, lh_history **out);
 /* Appends one line at once (one write): a killed run loses nothing that was added. */
 lehr_status lh_history_add(lh_history *history, const lh_record *record);
 /* Makes all lines durable and writes dir/history.csv anew: at checkpoints, epochs and the end. */
@@ -48,10 +53,13 @@ void lh_history_close(lh_history **history);
 typedef struct lh_records {
     lh_record *rows;
     size_t count;
+    char *names[LH_HISTORY_VALUES]; /* keys of the rows' values: numbers of the file beside the fields */
+    uint32_t name_count;
 } lh_records;
 
 /* Reads a history.jsonl.  A last line without its newline or cut short (the process was killed while
- * writing) is dropped and logged.  Unknown keys and kinds are passed over.  Errors: LEHR_E_CHECKPOINT
+ * writing) is dropped and logged.  Unknown kinds, and keys beyond
+ * LH_HISTORY_VALUES, are passed over.  Errors: LEHR_E_CHECKPOINT
  * with file and line. */
 lehr_status lh_history_read(lehr_context *ctx, const char *path, lh_records *out);
 void lh_records_free(lh_records *records); /* NULL-safe, zeroes it */

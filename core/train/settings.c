@@ -22,6 +22,7 @@ typedef struct setting {
 static const setting settings_table[] = {
     ROW(optimizer, SETTING_TEXT, true),
     ROW(schedule, SETTING_TEXT, true),
+    ROW(group, SETTING_TEXT, true),
     ROW(lr, SETTING_REAL, true),
     ROW(epochs, SETTING_U64, true),
     ROW(max_steps, SETTING_U64, false),
@@ -98,6 +99,27 @@ static void add_number(lh_str *s, const char *key, double value, const char *end
     lh_str_printf(s, "    \"%s\": ", key);
     lh_str_json_number(s, value);
     lh_str_add(s, end);
+}
+
+/* Each group: what was given, and the tensors that it came to. */
+static void add_groups(lh_str *s, const lh_tuning *tuning)
+{
+    const lh_groups *g = &tuning->groups;
+    if (g->count) lh_str_add(s, "    \"groups\": [");
+    for (uint32_t k = 0; k < g->count; k++) {
+        const char *comma = "";
+        lh_str_add(s, k ? ",\n      {\"group\": " : "\n      {\"group\": ");
+        lh_str_json(s, g->at[k].text);
+        lh_str_add(s, ", \"tensors\": [");
+        for (uint32_t i = 0; i < g->tensor_count; i++) {
+            if (g->tensors[i].is_stat || g->owner[i] != k) continue;
+            lh_str_add(s, comma);
+            lh_str_json(s, g->tensors[i].name);
+            comma = ", ";
+        }
+        lh_str_add(s, "]}");
+    }
+    if (g->count) lh_str_add(s, "\n    ],\n");
 }
 
 static void add_model(lh_str *s, const lh_trainer *t)
@@ -214,7 +236,8 @@ lehr_status lh_settings_write(lh_trainer *t, bool finished)
     add_settings(&s, &t->p);
     lh_str_add(&s, "  \"resolved\": {\n");
     add_pair(&s, "optimizer", lh_updater_text(t->updater), ",\n");
-    add_pair(&s, "schedule", lehr_scheduler_text(t->scheduler), ",\n");
+    add_pair(&s, "schedule", lh_str_text(&t->tuning.text), ",\n");
+    add_groups(&s, &t->tuning);
     add_number(&s, "steps_per_epoch", (double)t->steps_per_epoch, ",\n");
     add_number(&s, "total_steps", (double)t->total_steps, "\n  },\n");
     add_model(&s, t);
@@ -285,6 +308,8 @@ void lh_settings_apply(const lh_settings *settings, lehr_train_params *p)
         const setting *row = &settings_table[i];
         const json_t *v = json_object_get(stored, row->key);
         bool callers = !row->fixed && (row->type != SETTING_TEXT || !same(row, p, &defaults));
+        if (!v && row->fixed && row->type == SETTING_TEXT) /* younger than the run: not used */
+            *(const char **)at(p, row) = *(const char *const *)at_const(&defaults, row);
         if (!v || callers) continue;
         switch (row->type) {
         case SETTING_TEXT: *(const char **)at(p, row) = json_string_value(v); break;

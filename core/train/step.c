@@ -28,7 +28,7 @@ static lehr_status make_exec(lh_trainer *t, const lh_op *op, const void *problem
 static lehr_status make_execs(lh_trainer *t)
 {
     size_t count = lh_network_layout(t->net)->count, workspace = 0;
-    lh_control_problem control = {(int)t->p.batch, LH_ROWS, t->p.clip_norm > 0};
+    lh_control_problem control = {(int)t->tuning.clock.most, LH_ROWS, t->p.clip_norm > 0};
     lh_reduce_problem sumsq = {1, count, LH_REDUCE_SUMSQ};
     lh_vector_problem clip = {1, count, LH_VECTOR_CLIP}, axpy = {1, count, LH_VECTOR_AXPY};
     lehr_status st = make_exec(t, &lh_control, &control, &t->control, &workspace);
@@ -59,12 +59,15 @@ static lehr_status make_buffers(lh_trainer *t)
 lehr_status lh_trainer_make(lh_trainer *t)
 {
     bool l2 = t->p.loss && t->p.loss[0] == 'l';
-    lehr_status st = lh_feed_create(t->dev, t->data, 0, (int)t->p.batch,
+    int batch = (int)t->tuning.clock.most;
+    lh_grouping grouping = lh_groups_arena(&t->tuning.groups);
+    lehr_status st = lh_feed_create(t->dev, t->data, 0, batch,
                                     lh_augment_find(t->p.augment),
                                     lh_normalize_find(t->p.normalize), &t->feed);
     if (st == LEHR_OK)
-        st = lh_network_create(t->dev, t->model, (int)t->p.batch,
-                               l2 ? LH_LOSS_L2 : LH_LOSS_CROSS_ENTROPY, true, &t->net);
+        st = lh_network_create_grouped(t->dev, t->model, batch,
+                                       l2 ? LH_LOSS_L2 : LH_LOSS_CROSS_ENTROPY, true, &grouping,
+                                       &t->net);
     if (st == LEHR_OK) st = make_buffers(t);
     if (st == LEHR_OK) st = make_execs(t);
     if (st == LEHR_OK) {
@@ -72,7 +75,8 @@ lehr_status lh_trainer_make(lh_trainer *t)
         layout.gradients = gradient_arena(t);
         st = lh_updater_create(t->dev, t->registry, t->p.optimizer, t->p.weight_decay, &layout,
                                &t->updater);
-        if (st == LEHR_OK) lh_updater_set_base_lr(t->updater, t->base_lr);
+        if (st == LEHR_OK) lh_updater_set_base_lr(t->updater, t->tuning.items[0].base);
+        if (st == LEHR_OK) lh_tuning_start(&t->tuning, t->updater);
     }
     t->lagging = !lh_device_traits(t->dev)->cpu_family;
     return st;
@@ -82,7 +86,6 @@ void lh_trainer_release(lh_trainer *t)
 {
     if (t->pending.on) clReleaseEvent(t->pending.event);
     lh_updater_destroy(&t->updater);
-    lehr_scheduler_destroy(&t->scheduler);
     lh_exec_destroy(&t->control);
     lh_exec_destroy(&t->sumsq);
     lh_exec_destroy(&t->clip);
@@ -93,6 +96,7 @@ void lh_trainer_release(lh_trainer *t)
     lh_buffer_free(&t->accumulated);
     lh_buffer_free(&t->workspace);
     lh_network_destroy(&t->net);
+    lh_tuning_free(&t->tuning);
     lh_feed_destroy(&t->feed);
     lh_feed_destroy(&t->test_feed);
     lh_split_free(&t->split);
@@ -148,24 +152,24 @@ static lehr_status clip_gradients(lh_trainer *t)
 }
 
 /* One micro-batch of an update that has `total` samples. */
-static lehr_status micro_batch(lh_trainer *t, uint64_t offset, int n, uint64_t total, uint32_t draw,
-                               unsigned row, bool first, bool last)
+static lehr_status micro_batch(lh_trainer *t, const lh_place *place, uint64_t done, int n,
+                               uint64_t total, uint32_t draw, unsigned row)
 {
-    uint32_t epoch = (uint32_t)(t->at.step / t->steps_per_epoch);
-    lehr_status st =
-        lh_feed_batch(t->feed, t->net, LH_LIST_TRAIN, offset, n, true, t->p.seed, epoch);
+    bool first = done == 0, last = done + (uint64_t)n == total;
+    double smoothing = lh_tuning_smoothing(&t->tuning, t->p.label_smoothing);
+    lehr_status st = lh_feed_batch(t->feed, t->net, LH_LIST_TRAIN, place->offset + done, n, true,
+                                   t->p.seed, (uint32_t)place->epoch);
     if (st == LEHR_OK) st = lh_network_forward(t->net, n, true, t->p.seed, draw);
     if (st == LEHR_OK)
-        st = lh_network_loss(t->net, n, (float)t->p.label_smoothing, 1.0f / (float)total);
+        st = lh_network_loss(t->net, n, (float)smoothing, 1.0f / (float)total);
     if (st == LEHR_OK) st = lh_network_backward(t->net, n);
     if (st == LEHR_OK) st = add_gradients(t, first);
     if (st == LEHR_OK && last) st = clip_gradients(t);
     return st == LEHR_OK ? run_control(t, n, row, first, last) : st;
 }
 
-static lehr_status need_order(lh_trainer *t)
+static lehr_status need_order(lh_trainer *t, uint64_t epoch)
 {
-    uint64_t epoch = t->at.step / t->steps_per_epoch;
     if (t->order_epoch == epoch + 1) return LEHR_OK;
     lh_epoch_order(t->split.train, t->split.train_count, t->p.seed, epoch, !t->p.no_shuffle,
                    t->order);
@@ -187,26 +191,39 @@ static lehr_status exchange_pending(lh_trainer *t, lh_pending next, unsigned row
     return st == LEHR_OK && !t->lagging ? lh_trainer_flush(t) : st;
 }
 
-lehr_status lh_trainer_step(lh_trainer *t)
+/* All micro-batches of an update: gradients and metrics. */
+static lehr_status gradients(lh_trainer *t, const lh_place *place, uint64_t *total, unsigned row)
 {
-    uint64_t position = t->at.step % t->steps_per_epoch;
-    uint64_t per_update = (uint64_t)t->p.batch * t->p.accumulate, offset = position * per_update;
-    uint64_t left = t->split.train_count - offset, total = left < per_update ? left : per_update;
-    unsigned row = t->at.step % 2 ? LH_ROW_OTHER_STEP : LH_ROW_STEP;
-    double lr = 0;
-    lehr_status st = need_order(t);
-    if (st == LEHR_OK) st = lehr_scheduler_value(t->scheduler, t->at.step, &lr);
-    for (uint64_t done = 0, micro = 0; done < total && st == LEHR_OK; micro++) {
-        uint64_t n = total - done < t->p.batch ? total - done : t->p.batch;
-        uint32_t draw = (uint32_t)(t->at.step * t->p.accumulate + micro);
-        st = micro_batch(t, offset + done, (int)n, total, draw, row, done == 0, done + n == total);
+    uint32_t batch = 0;
+    lehr_status st = lh_clock_batch(&t->tuning.clock, place, &batch);
+    uint64_t per_update = (uint64_t)batch * t->p.accumulate;
+    uint64_t left = t->split.train_count - place->offset;
+    *total = left < per_update ? left : per_update;
+    for (uint64_t done = 0, micro = 0; done < *total && st == LEHR_OK; micro++) {
+        uint64_t n = *total - done < batch ? *total - done : batch;
+        uint32_t draw = (uint32_t)(place->update * t->p.accumulate + micro);
+        st = micro_batch(t, place, done, (int)n, *total, draw, row);
         done += n;
     }
-    if (st == LEHR_OK) st = lh_updater_step(t->updater, t->at.step + 1, lr, t->control_buffer);
+    return st;
+}
+
+lehr_status lh_trainer_step(lh_trainer *t)
+{
+    unsigned row = t->at.step % 2 ? LH_ROW_OTHER_STEP : LH_ROW_STEP;
+    lh_pending next = {.on = false};
+    lehr_status st = lh_clock_place(&t->tuning.clock, t->at.step, &next.place);
+    if (st == LEHR_OK) st = need_order(t, next.place.epoch);
+    if (st == LEHR_OK) st = lh_tuning_set(&t->tuning, &next.place, t->updater, t->net);
+    if (st == LEHR_OK) st = gradients(t, &next.place, &next.count, row);
+    if (st == LEHR_OK)
+        st = lh_updater_step(t->updater, t->at.step + 1, lh_tuning_lr(&t->tuning),
+                             t->control_buffer);
     if (st != LEHR_OK) return st;
-    t->at.step++;
-    lh_pending next = {.step = t->at.step, .count = total,
-                       .lr = (double)lh_updater_last_lr(t->updater)};
+    next.step = ++t->at.step;
+    next.lr = (double)lh_updater_last_lr(t->updater);
+    for (uint32_t i = 0; i < t->value_count; i++)
+        next.values[i] = (float)t->tuning.items[1 + i].value;
     return exchange_pending(t, next, row);
 }
 
@@ -227,9 +244,10 @@ lehr_status lh_trainer_evaluate(lh_trainer *t, lh_feed *feed, int list, uint64_t
                                 double *loss, double *accuracy)
 {
     float row[LH_METRIC_WIDTH] = {0};
+    uint64_t most = (uint64_t)lh_network_batch(t->net);
     lehr_status st = LEHR_OK;
     for (uint64_t done = 0; done < count && st == LEHR_OK;) {
-        int n = (int)(count - done < t->p.batch ? count - done : t->p.batch);
+        int n = (int)(count - done < most ? count - done : most);
         st = lh_feed_batch(feed, t->net, list, done, n, false, 0, 0);
         if (st == LEHR_OK) st = lh_network_forward(t->net, n, false, 0, 0);
         if (st == LEHR_OK) st = lh_network_loss(t->net, n, 0, 1);

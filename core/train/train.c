@@ -12,11 +12,21 @@
 
 /* ---- telling others ---- */
 
-static lehr_event make_event(const lh_trainer *t, const char *kind)
+/* Epochs completed after so many updates, with the fraction of the running one. */
+static double epochs_after(lh_trainer *t, uint64_t updates)
+{
+    uint64_t whole = 0;
+    double fraction = NAN;
+    return lh_clock_epochs(&t->tuning.clock, updates, &whole, &fraction) == LEHR_OK ? fraction : NAN;
+}
+
+static lehr_event make_event(lh_trainer *t, const char *kind)
 {
     return (lehr_event){.kind = kind, .step = t->at.step, .total_steps = t->total_steps,
-                        .steps_per_epoch = t->steps_per_epoch,
-                        .epoch = (double)t->at.step / (double)t->steps_per_epoch,
+                        .steps_per_epoch = t->steps_per_epoch, .epochs = t->p.epochs,
+                        .epoch = epochs_after(t, t->at.step),
+                        .value_names = t->value_names, .value_count = t->value_count,
+                        .values = t->values,
                         .lr = t->updater ? (double)lh_updater_last_lr(t->updater) : NAN,
                         .loss = NAN, .accuracy = NAN, .val_loss = NAN, .val_accuracy = NAN,
                         .test_loss = NAN, .test_accuracy = NAN, .seconds = t->at.seconds,
@@ -46,6 +56,7 @@ static lehr_status record(lh_trainer *t, const lehr_event *event, lh_record_kind
     r.val_accuracy = event->val_accuracy;
     r.seconds = event->seconds;
     r.images_per_second = event->images_per_second;
+    for (uint32_t i = 0; i < event->value_count; i++) r.values[i] = event->values[i];
     return lh_history_add(t->history, &r);
 }
 
@@ -66,12 +77,13 @@ static void clock_read(lh_trainer *t)
 static lehr_status diagnose(lh_trainer *t, const lh_pending *bad)
 {
     const char *layer = NULL, *what = NULL;
-    uint64_t index = bad->step - 1, offset = index % t->steps_per_epoch;
-    uint64_t per_update = (uint64_t)t->p.batch * t->p.accumulate;
-    int n = (int)(bad->count < t->p.batch ? bad->count : t->p.batch);
-    uint32_t draw = (uint32_t)(index * t->p.accumulate);
-    lehr_status st = lh_feed_batch(t->feed, t->net, LH_LIST_TRAIN, offset * per_update, n, true,
-                                   t->p.seed, (uint32_t)(index / t->steps_per_epoch));
+    uint32_t batch = 1, draw = (uint32_t)(bad->place.update * t->p.accumulate);
+    lehr_status st = lh_tuning_set(&t->tuning, &bad->place, NULL, t->net);
+    if (st == LEHR_OK) st = lh_clock_batch(&t->tuning.clock, &bad->place, &batch);
+    int n = (int)(bad->count < batch ? bad->count : batch);
+    if (st == LEHR_OK)
+        st = lh_feed_batch(t->feed, t->net, LH_LIST_TRAIN, bad->place.offset, n, true, t->p.seed,
+                           (uint32_t)bad->place.epoch);
     if (st == LEHR_OK)
         st = lh_network_find_nonfinite(t->net, n, t->p.seed, draw, &layer, &what);
     if (st != LEHR_OK) return st;
@@ -79,7 +91,7 @@ static lehr_status diagnose(lh_trainer *t, const lh_pending *bad)
                    "training diverged in update %llu (epoch %.2f): the loss is %g, the learning rate "
                    "was %g; first non-finite: %s of layer '%s'; try a smaller --lr, a warmup, "
                    "--clip-norm 1, or look for one with: lehr find-lr", (unsigned long long)bad->step,
-                   (double)index / (double)t->steps_per_epoch,
+                   epochs_after(t, bad->place.update),
                    (double)bad->row[LH_METRIC_LOSS] / (double)bad->count, bad->lr,
                    layer ? what : "gradients", layer ? layer : "(none in the forward pass)");
 }
@@ -97,9 +109,10 @@ lehr_status lh_trainer_on_step(lh_trainer *t, const lh_pending *done)
     t->at.loss_sum += (double)done->row[LH_METRIC_LOSS];
     t->at.correct_sum += (double)done->row[LH_METRIC_CORRECT];
     t->at.seen += done->count;
+    for (uint32_t i = 0; i < t->value_count; i++) t->values[i] = (double)done->values[i];
     lehr_event event = make_event(t, "step");
     event.step = done->step;
-    event.epoch = (double)done->step / (double)t->steps_per_epoch;
+    event.epoch = epochs_after(t, done->step);
     event.lr = done->lr;
     event.loss = loss;
     event.accuracy = (double)done->row[LH_METRIC_CORRECT] / count;
@@ -115,10 +128,9 @@ static lehr_status validate(lh_trainer *t)
     if (t->split.val_count == 0) return LEHR_OK;
     lehr_status st = lh_trainer_evaluate(t, t->feed, LH_LIST_VALIDATION, t->split.val_count,
                                          &t->at.last_val_loss, &t->at.last_val_accuracy);
-    uint64_t epoch = t->at.step / t->steps_per_epoch;
     if (!(t->at.last_val_accuracy <= t->at.best_val_accuracy)) {
         t->at.best_val_accuracy = t->at.last_val_accuracy;
-        t->at.best_epoch = epoch;
+        t->at.best_epoch = (uint64_t)epochs_after(t, t->at.step);
     }
     t->at.bad_epochs++;
     if (!(t->at.last_val_loss >= t->at.best_val_loss)) {
@@ -142,11 +154,12 @@ static lehr_status observe(lh_trainer *t)
                    {"train.accuracy", 1, t->at.last_accuracy},
                    {"val.loss", -1, t->at.last_val_loss},
                    {"val.accuracy", 1, t->at.last_val_accuracy}};
-    lehr_status st = LEHR_OK;
+    lh_place place;
+    lehr_status st = lh_clock_place(&t->tuning.clock, t->at.step, &place);
     size_t count = t->split.val_count ? LH_COUNT(metrics) : 2;
     for (size_t i = 0; i < count && st == LEHR_OK; i++)
-        st = lehr_scheduler_observe(t->scheduler, t->at.step, metrics[i].name, metrics[i].better,
-                                    metrics[i].value);
+        st = lh_tuning_observe(&t->tuning, place.step, metrics[i].name, metrics[i].better,
+                               metrics[i].value);
     return st;
 }
 
@@ -176,10 +189,26 @@ static bool signalled(lh_trainer *t)
     return t->interrupted;
 }
 
+/* An epoch ends with the update just made. */
+static lehr_status epoch_ends(lh_trainer *t, bool *ends)
+{
+    lh_place place;
+    lehr_status st = lh_clock_place(&t->tuning.clock, t->at.step, &place);
+    *ends = st == LEHR_OK && place.offset == 0;
+    return st;
+}
+
+static bool checkpoint_due(lh_trainer *t)
+{
+    bool ends = false;
+    if (t->checkpoint_steps) return t->at.step % t->checkpoint_steps == 0;
+    if (!t->checkpoint_epochs || epoch_ends(t, &ends) != LEHR_OK || !ends) return false;
+    return (uint64_t)epochs_after(t, t->at.step) % t->checkpoint_epochs == 0;
+}
+
 static lehr_status checkpoint_if_due(lh_trainer *t, bool force)
 {
-    bool due = t->checkpoint_steps && t->at.step % t->checkpoint_steps == 0;
-    if (!t->p.out || !(due || force || t->checkpoint_wanted)) return LEHR_OK;
+    if (!t->p.out || !(force || t->checkpoint_wanted || checkpoint_due(t))) return LEHR_OK;
     lehr_status st = lh_trainer_flush(t);
     t->checkpoint_wanted = false;
     return st == LEHR_OK ? lh_checkpoint_write(t) : st;
@@ -189,8 +218,9 @@ static lehr_status loop(lh_trainer *t)
 {
     lehr_status st = LEHR_OK;
     while (st == LEHR_OK && t->at.step < t->last_step && !t->stop && !signalled(t)) {
+        bool epoch_done = false;
         st = lh_trainer_step(t);
-        bool epoch_done = t->at.step % t->steps_per_epoch == 0;
+        if (st == LEHR_OK) st = epoch_ends(t, &epoch_done);
         if (st == LEHR_OK && epoch_done) {
             st = lh_trainer_flush(t);
             if (st == LEHR_OK) st = end_epoch(t);
@@ -203,7 +233,7 @@ static lehr_status loop(lh_trainer *t)
 
 /* ---- preparing ---- */
 
-/* "1ep", "500st", "none" into updates; 0 for none. */
+/* "1ep", "500st", "none" into epochs or updates; 0 of both for none. */
 static lehr_status checkpoint_interval(lh_trainer *t)
 {
     const char *text = t->p.checkpoint_every;
@@ -216,7 +246,10 @@ static lehr_status checkpoint_interval(lh_trainer *t)
         memcpy(digits, text, length);
         digits[length] = '\0';
         if ((epochs || steps) && lh_parse_u64(digits, &n) && n > 0 && n < UINT32_MAX) {
-            t->checkpoint_steps = epochs ? n * t->steps_per_epoch : n;
+            if (epochs)
+                t->checkpoint_epochs = n;
+            else
+                t->checkpoint_steps = n;
             return LEHR_OK;
         }
     }
@@ -239,15 +272,31 @@ static lehr_status check_shapes(lh_trainer *t)
     return LEHR_OK;
 }
 
+static lehr_status name_values(lh_trainer *t)
+{
+    if (t->tuning.count - 1 > LH_HISTORY_VALUES)
+        return lh_fail(t->ctx, LEHR_E_USAGE, "%u schedules beside the learning rate's; at most %d",
+                       t->tuning.count - 1, LH_HISTORY_VALUES);
+    t->value_count = t->tuning.count - 1;
+    for (uint32_t i = 0; i < t->value_count; i++) {
+        t->value_names[i] = t->tuning.items[1 + i].key;
+        t->values[i] = NAN;
+    }
+    return LEHR_OK;
+}
+
 static lehr_status plan_budget(lh_trainer *t)
 {
     lehr_status st = lh_split_create(t->ctx, lehr_data_get_info(t->data)->train_count,
                                      t->p.limit_train, t->p.limit_val, t->p.val_fraction,
                                      &t->split);
+    if (st == LEHR_OK)
+        st = lh_tuning_create(t->ctx, t->registry, t->model, &t->p, t->split.train_count,
+                              &t->tuning);
+    if (st == LEHR_OK) st = name_values(t);
     if (st != LEHR_OK) return st;
-    uint64_t per_update = (uint64_t)t->p.batch * t->p.accumulate;
-    t->steps_per_epoch = (t->split.train_count + per_update - 1) / per_update;
-    t->total_steps = t->steps_per_epoch * t->p.epochs;
+    t->steps_per_epoch = t->tuning.clock.steps_per_epoch;
+    t->total_steps = t->tuning.clock.total;
     t->last_step = t->p.max_steps && t->p.max_steps < t->total_steps ? t->p.max_steps
                                                                      : t->total_steps;
     if (t->total_steps > UINT32_MAX / t->p.accumulate)
@@ -262,7 +311,7 @@ static lehr_status check_metrics(lh_trainer *t)
 {
     static const char *const known[] = {"train.loss", "train.accuracy", "val.loss", "val.accuracy"};
     const char *name;
-    for (uint32_t i = 0; (name = lehr_scheduler_metric(t->scheduler, i)) != NULL; i++) {
+    for (uint32_t i = 0; (name = lh_tuning_metric(&t->tuning, i)) != NULL; i++) {
         size_t k = 0;
         while (k < LH_COUNT(known) && strcmp(name, known[k]) != 0) k++;
         if (k == LH_COUNT(known))
@@ -273,26 +322,6 @@ static lehr_status check_metrics(lh_trainer *t)
                            "validation; use --val-fraction 0.1 or metric=train.loss", name);
     }
     return LEHR_OK;
-}
-
-static lehr_status make_scheduler(lh_trainer *t)
-{
-    double lr = t->p.lr;
-    lehr_status st = LEHR_OK;
-    if (isnan(lr)) {
-        st = lehr_optimizer_resolve(t->ctx, t->registry, t->p.optimizer, t->p.weight_decay,
-                                    NULL, &lr);
-        if (st == LEHR_OK && !(lr > 0))
-            st = lh_fail(t->ctx, LEHR_E_USAGE, "optimizer '%s' has no learning rate of its own; "
-                         "give one with --lr", t->p.optimizer);
-    }
-    if (st != LEHR_OK) return st;
-    lehr_budget budget = {.base = lr, .steps_per_epoch = t->steps_per_epoch,
-                          .total_steps = t->total_steps, .seed = t->p.seed,
-                          .samples_per_step = (uint64_t)t->p.batch * t->p.accumulate};
-    t->base_lr = lr;
-    st = lehr_scheduler_create(t->ctx, t->registry, t->p.schedule, &budget, &t->scheduler);
-    return st == LEHR_OK ? check_metrics(t) : st;
 }
 
 /* Compiles everything with the halt flag up, so that nothing is changed, then sets the start. */
@@ -311,7 +340,7 @@ static lehr_status prepare(lh_trainer *t)
     lehr_status st = lh_settings_check(t->ctx, &t->p);
     if (st == LEHR_OK) st = check_shapes(t);
     if (st == LEHR_OK) st = plan_budget(t);
-    if (st == LEHR_OK) st = make_scheduler(t);
+    if (st == LEHR_OK) st = check_metrics(t);
     if (st == LEHR_OK) st = lh_trainer_make(t);
     if (st == LEHR_OK) st = warm_up(t);
     if (st == LEHR_OK && t->p.init) st = lh_weights_load(t->ctx, t->dev, t->net, t->p.init);
@@ -337,8 +366,10 @@ static lehr_status open_directory(lh_trainer *t)
     }
     if (st == LEHR_OK && t->p.resume) st = lh_checkpoint_load(t, t->p.resume);
     if (st == LEHR_OK && t->p.resume)
-        st = lh_history_truncate(t->ctx, t->p.out, t->at.step, t->at.step / t->steps_per_epoch);
-    if (st == LEHR_OK) st = lh_history_open(t->ctx, t->p.out, &t->history);
+        st = lh_history_truncate(t->ctx, t->p.out, t->at.step,
+                                 (uint64_t)epochs_after(t, t->at.step));
+    if (st == LEHR_OK)
+        st = lh_history_open(t->ctx, t->p.out, t->value_names, t->value_count, &t->history);
     return st == LEHR_OK ? lh_settings_write(t, false) : st;
 }
 
@@ -348,7 +379,7 @@ static lehr_status test_once(lh_trainer *t)
 {
     lehr_train_result *r = t->result;
     if (lehr_data_get_info(t->data)->test_count == 0) return LEHR_OK;
-    lehr_status st = lh_feed_create(t->dev, t->data, 1, (int)t->p.batch, LH_AUGMENT_NONE,
+    lehr_status st = lh_feed_create(t->dev, t->data, 1, lh_network_batch(t->net), LH_AUGMENT_NONE,
                                     lh_normalize_find(t->p.normalize), &t->test_feed);
     uint64_t count = lehr_data_get_info(t->data)->test_count;
     int32_t *order = st == LEHR_OK ? lh_alloc(t->ctx, (size_t)count, sizeof *order) : NULL;
@@ -366,7 +397,7 @@ static void fill_result(lh_trainer *t)
 {
     lehr_train_result *r = t->result;
     r->steps = t->at.step;
-    r->epochs = t->steps_per_epoch ? t->at.step / t->steps_per_epoch : 0;
+    r->epochs = (uint64_t)epochs_after(t, t->at.step);
     r->loss = t->at.last_loss;
     r->accuracy = t->at.last_accuracy;
     r->val_loss = t->at.last_val_loss;
@@ -381,9 +412,7 @@ static void fill_result(lh_trainer *t)
 static lehr_status finish(lh_trainer *t)
 {
     bool complete = t->at.step >= t->total_steps || t->result->stopped_early;
-    lehr_status st = checkpoint_if_due(t, t->at.step % (t->checkpoint_steps ? t->checkpoint_steps
-                                                                             : 1) != 0 ||
-                                              !t->checkpoint_steps);
+    lehr_status st = checkpoint_if_due(t, !checkpoint_due(t));
     if (st == LEHR_OK && complete) st = test_once(t);
     if (st == LEHR_OK && t->p.save_weights && !t->interrupted)
         st = lh_weights_write(t, t->p.save_weights);
@@ -411,6 +440,7 @@ static lehr_status run(lh_trainer *t)
     if (st == LEHR_OK) st = open_directory(t);
     if (st != LEHR_OK) return st;
     lehr_event start = make_event(t, "start");
+    start.schedule = lh_str_text(&t->tuning.text);
     tell(t, &start);
     clock_start(t);
     st = loop(t);

@@ -5,7 +5,8 @@
  *   step.c        one update on the device
  *   settings.c    run.json: arguments stored, read back, compared
  *   checkpoint.c  everything a run needs to go on, as one file
- *   feed.c        batches from data on the device */
+ *   feed.c        batches from data on the device
+ *   tuning.c      what is scheduled; groups.c, clock.c below it */
 #ifndef LH_TRAINER_H
 #define LH_TRAINER_H
 
@@ -16,6 +17,7 @@
 #include "core/model/network.h"
 #include "core/train/feed.h"
 #include "core/train/history.h"
+#include "core/train/tuning.h"
 
 enum { LH_LIST_TRAIN, LH_LIST_VALIDATION };
 enum { LH_ROW_STEP, LH_ROW_OTHER_STEP, LH_ROW_EVALUATION, LH_ROWS };
@@ -37,7 +39,9 @@ typedef struct lh_pending {
     cl_event event;
     float row[4];
     uint64_t step, count; /* update number from 1, samples in it */
+    lh_place place;
     double lr;
+    float values[LH_HISTORY_VALUES]; /* of what is scheduled beside it */
 } lh_pending;
 
 typedef struct lh_trainer {
@@ -54,12 +58,16 @@ typedef struct lh_trainer {
     lh_feed *feed, *test_feed;
     lh_network *net;
     lh_updater *updater;
-    lehr_scheduler *scheduler;
-    double base_lr; /* that the schedule starts from */
+    lh_tuning tuning;  /* schedules, groups, and where an update stands in the data */
     lh_exec *control, *sumsq, *clip, *accumulate;
     cl_mem metrics, control_buffer, sumsq_value, accumulated, workspace;
 
-    uint64_t steps_per_epoch, total_steps, last_step, checkpoint_steps;
+    uint64_t steps_per_epoch; /* of the base batch */
+    uint64_t total_steps, last_step;
+    uint64_t checkpoint_steps, checkpoint_epochs; /* 0: not by these */
+    const char *value_names[LH_HISTORY_VALUES];   /* keys of tuning.items[1 + i] */
+    double values[LH_HISTORY_VALUES]; /* of the last update whose numbers are known */
+    uint32_t value_count;
     lh_progress at;
     lh_pending pending;
     bool lagging;      /* read the loss one step late, so that the queue never runs dry */

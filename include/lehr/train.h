@@ -18,7 +18,7 @@ typedef struct lehr_event {
     const char *kind;          /* "start", "step", "epoch", "end" */
     uint64_t step;             /* updates made */
     uint64_t total_steps;      /* of the schedule's budget */
-    uint64_t steps_per_epoch;
+    uint64_t steps_per_epoch;  /* of the base batch */
     double epoch;              /* epochs completed, with fraction */
     double lr;                 /* as handed to the kernel in the last update */
     double loss, accuracy;     /* of the last batch (step) or mean over the epoch (epoch) */
@@ -26,6 +26,13 @@ typedef struct lehr_event {
     double test_loss, test_accuracy; /* "end" only */
     double seconds;            /* training time so far, evaluation excluded */
     double images_per_second;
+    uint64_t epochs;           /* of the run */
+    /* What is scheduled beside the learning rate ("momentum", "group1.lr") and its value in the last
+     * update; valid during the call. */
+    const char *const *value_names;
+    const double *values;
+    uint32_t value_count;
+    const char *schedule;      /* "start" only: all schedules with durations in updates */
 } lehr_event;
 
 /* A callback's answer. */
@@ -34,7 +41,12 @@ typedef int (*lehr_event_fn)(void *user, const lehr_event *event);
 
 typedef struct lehr_train_params {
     const char *optimizer;     /* "sgd(momentum=0.9, nesterov=1)"; default "sgd" */
-    const char *schedule;      /* "warmup(1ep) * cosine(end=0)"; default "constant()" */
+    const char *schedule;      /* "warmup(1ep) * cosine(end=0)"; default "constant()".  Several, separated
+                                  by ';': "cosine(); momentum: linear(end=0.85); batch: …"; a word and a
+                                  colon in front name what is scheduled: lr, label_smoothing, dropout,
+                                  batch or a parameter of the optimizer; docs/hyperparameters.md */
+    const char *group;         /* parameter groups, "bias,norm: lr*2, weight_decay=0; conv1*: lr=0.01";
+                                  default NULL: none */
     double lr;                 /* base learning rate; default NaN: the optimizer's or preset's own */
     uint64_t epochs;           /* the schedule's budget; default 1 */
     uint64_t max_steps;        /* stop after this many updates, with a checkpoint; 0: no limit */

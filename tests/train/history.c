@@ -76,7 +76,7 @@ static lh_record step_record(uint64_t step, double begun)
 static void run(uint64_t first, uint64_t last, double begun)
 {
     lh_history *h;
-    cr_assert_eq(lh_history_open(ctx, dir, &h), LEHR_OK, "%s", lehr_context_message(ctx));
+    cr_assert_eq(lh_history_open(ctx, dir, NULL, 0, &h), LEHR_OK, "%s", lehr_context_message(ctx));
     for (uint64_t step = first; step <= last; step++) {
         lh_record r = step_record(step, begun);
         cr_assert_eq(lh_history_add(h, &r), LEHR_OK);
@@ -236,7 +236,7 @@ Test(history, a_full_disk_is_an_error)
 {
     lh_history *h;
     cr_assert_eq(symlink("/dev/full", path), 0);
-    lehr_status status = lh_history_open(ctx, dir, &h);
+    lehr_status status = lh_history_open(ctx, dir, NULL, 0, &h);
     cr_expect_eq(status, LEHR_E_CHECKPOINT, "a device is not a history");
     cr_expect_null(h);
 }
