@@ -202,12 +202,13 @@ void config_write(FILE *out, const settings *set)
             if (first) fprintf(out, "\n# %s\n", group);
             first = false;
             fprintf(out, "%s = ", row->name);
-            if (!(row->flags & OPTION_REPEATABLE)) write_value(out, row, value->text);
-            for (size_t i = 0; i < value->item_count; i++) {
+            bool list = value->item_count > 1;
+            if (!list) write_value(out, row, value->text);
+            for (size_t i = 0; list && i < value->item_count; i++) {
                 fputs(i ? ", " : "[", out);
                 write_value(out, row, value->items[i]);
             }
-            fputs(value->item_count ? "]\n" : "\n", out);
+            fputs(list ? "]\n" : "\n", out);
         }
     }
 }

@@ -211,6 +211,21 @@ static bool set_checked(settings *set, option_value *value, const option_row *ro
     return usage_error(set->verb, "%s%s: the value is empty; give %s", where, row->name, row->arg);
 }
 
+/* One more of a repeatable option; its text is then all of them, "a; b". */
+static bool add_item(settings *set, option_value *value, const char *text)
+{
+    if (value->item_count) {
+        const char *before = value->text;
+        char *joined = malloc(strlen(before) + strlen(text) + 3);
+        if (joined) sprintf(joined, "%s; %s", before, text);
+        if (!settings_own(set, joined)) return false;
+        value->text = joined;
+    } else {
+        value->text = text;
+    }
+    return add_word(set, &value->items, &value->item_count, text);
+}
+
 bool settings_set(settings *set, const option_row *row, const char *text, value_source source,
                   const char *where)
 {
@@ -222,9 +237,10 @@ bool settings_set(settings *set, const option_row *row, const char *text, value_
                            row->name, value->text ? value->text : "", text);
     }
     if (!set_checked(set, value, row, text, where)) return false;
-    value->text = text;
+    if (value->source != source) value->item_count = 0; /* a default, or a file's, gives way */
+    if (!repeatable) value->text = text;
     value->source = source;
-    return !repeatable || add_word(set, &value->items, &value->item_count, text);
+    return !repeatable || add_item(set, value, text);
 }
 
 static bool set_defaults(settings *set)

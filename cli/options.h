@@ -51,6 +51,7 @@ typedef enum option_id {
     OPT_GRADS,
     OPT_OPTIMIZER,
     OPT_SCHEDULE,
+    OPT_GROUP,
     OPT_LR,
     OPT_LR_MIN,
     OPT_LR_MAX,
@@ -157,7 +158,7 @@ typedef enum value_source { FROM_DEFAULT, FROM_CONFIG, FROM_COMMAND_LINE } value
 
 typedef struct option_value {
     const option_row *row; /* NULL: the verb does not take the option */
-    const char *text;      /* as given or the default; NULL: neither */
+    const char *text;      /* as given or the default, several as "a; b"; NULL: neither */
     double real;           /* TYPE_REAL, TYPE_UINT */
     uint64_t number;       /* TYPE_UINT */
     bool flag;

@@ -109,17 +109,11 @@ static double seconds_left(const progress *p, const lehr_event *e)
            (double)(end - e->step);
 }
 
-static uint64_t epochs_of(const lehr_event *e)
-{
-    if (!e->steps_per_epoch) return 0;
-    return (e->total_steps + e->steps_per_epoch - 1) / e->steps_per_epoch;
-}
-
 static void epoch_head(line *l, const lehr_event *e, uint64_t epoch)
 {
     char text[64];
     snprintf(text, sizeof text, "%llu/%llu", (unsigned long long)epoch,
-             (unsigned long long)epochs_of(e));
+             (unsigned long long)e->epochs);
     add_part(l, "epoch ", text);
 }
 
@@ -192,7 +186,7 @@ static void draw_bar(progress *p, const lehr_event *e)
     unsigned width = terminal_width(stderr);
     unsigned cells = width >= 60 ? CELLS : 0;
     line l = {.limit = width - 1 - (cells ? cells + FRAME : 0)};
-    uint64_t epoch = (uint64_t)e->epoch + 1, epochs = epochs_of(e);
+    uint64_t epoch = (uint64_t)e->epoch + 1, epochs = e->epochs;
     epoch_head(&l, e, epoch > epochs ? epochs : epoch);
     snprintf(text, sizeof text, "%.0f%%", 100.0 * (part > 1.0 ? 1.0 : part));
     add_part(&l, "", text);
@@ -233,6 +227,10 @@ static void json_event(progress *p, const lehr_event *e)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         printf(", \"%s\": ", numbers[i].name);
         json_number(stdout, numbers[i].value);
+    }
+    for (uint32_t i = 0; i < e->value_count; i++) {
+        printf(", \"%s\": ", e->value_names[i]);
+        json_number(stdout, e->values[i]);
     }
     puts("}");
     fflush(stdout);

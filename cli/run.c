@@ -33,6 +33,7 @@ void run_params(lehr_train_params *params, const settings *set)
     params->weight_decay = given_weight_decay(set);
     params->clip_norm = option_real(set, OPT_CLIP_NORM);
     params->clip_value = option_real(set, OPT_CLIP_VALUE);
+    params->group = option_text(set, OPT_GROUP);
     params->label_smoothing = option_real(set, OPT_LABEL_SMOOTHING);
     params->early_stop = (uint32_t)option_uint(set, OPT_EARLY_STOP);
     params->checkpoint_every = option_text(set, OPT_CHECKPOINT_EVERY);
@@ -118,7 +119,7 @@ void run_print_common(const settings *set)
 {
     static const option_id extra[] = {
         OPT_ACCUMULATE, OPT_AUGMENT, OPT_NORMALIZE, OPT_LOSS, OPT_LABEL_SMOOTHING, OPT_WEIGHT_DECAY,
-        OPT_CLIP_NORM, OPT_CLIP_VALUE, OPT_EARLY_STOP, OPT_LIMIT_TRAIN, OPT_LIMIT_VAL,
+        OPT_CLIP_NORM, OPT_CLIP_VALUE, OPT_GROUP, OPT_EARLY_STOP, OPT_LIMIT_TRAIN, OPT_LIMIT_VAL,
         OPT_VAL_FRACTION, OPT_MAX_STEPS,
     };
     printf("settings    batch %llu, seed %llu", (unsigned long long)option_uint(set, OPT_BATCH),

@@ -70,12 +70,18 @@ const option_row option_table[] = {
     {OPT_OPTIMIZER, "optimizer", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN) | V(FIND_LR), "sgd",
      TEXT_LIMIT, NULL, G_METHOD,
      "such as 'sgd(momentum=0.9, nesterov=1)' or 'adam'; lehr optimizer list shows all"},
-    {OPT_SCHEDULE, "schedule", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN), "constant()",
-     TEXT_LIMIT, NULL, G_METHOD,
+    {OPT_SCHEDULE, "schedule", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN | OPTION_REPEATABLE, V(TRAIN),
+     "constant()", TEXT_LIMIT, NULL, G_METHOD,
      "such as 'step(gamma=0.5, every=10ep)' or 'warmup(5ep) * cosine(end=0)'; lehr schedule list "
-     "shows all"},
+     "shows all.  Repeat it with a name in front for other numbers: 'momentum: linear(end=0.85)'; lr, "
+     "label_smoothing, dropout, batch and the optimizer's own can be scheduled"},
     {OPT_SCHEDULE, "schedule", 0, "SPEC", TYPE_TEXT, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL,
      G_METHOD, "schedule of the learning rate; its budget is the number of gradients"},
+    {OPT_GROUP, "group", 0, "GROUP", TYPE_TEXT, OPTION_OF_A_RUN | OPTION_REPEATABLE, RUNS, NULL,
+     TEXT_LIMIT, NULL, G_METHOD,
+     "other values for some parameters: 'bias,norm: lr*2, weight_decay=0' or 'conv1*: lr=0.01, "
+     "schedule=cosine()'; repeat it for more, the last one that selects a parameter holds.  lehr models "
+     "NAME lists the parameters"},
     {OPT_LR, "lr", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN,
      V(TRAIN) | V(OPTIMIZER_TRACE), NULL, 0, 0, NULL,
      G_METHOD, "base learning rate; without it the optimizer's own default"},

@@ -20,26 +20,21 @@ typedef struct training {
     double lr;
 } training;
 
-/* The schedule with its durations in updates; the text as given where that fails (the trainer will
- * say why). */
-static void print_schedule(const training *t, const lehr_event *e)
+/* With all durations in updates; schedules beside the learning rate's have a line each. */
+static void print_schedules(const lehr_event *e)
 {
-    const settings *set = t->s.set;
-    lehr_context *ctx = NULL; /* its own: the trainer's messages stay untouched */
-    lehr_scheduler *scheduler = NULL;
-    lehr_budget budget = {.base = t->lr > 0.0 ? t->lr : 1.0, .steps_per_epoch = e->steps_per_epoch,
-                          .total_steps = e->total_steps, .seed = option_uint(set, OPT_SEED),
-                          .samples_per_step = option_uint(set, OPT_BATCH) *
-                                              option_uint(set, OPT_ACCUMULATE)};
-    const char *text = option_text(set, OPT_SCHEDULE);
     char steps[NUMBER_SIZE], per_epoch[NUMBER_SIZE];
-    if (lehr_context_create(NULL, &ctx) == LEHR_OK &&
-        lehr_scheduler_create(ctx, t->s.registry, text, &budget, &scheduler) == LEHR_OK)
-        text = lehr_scheduler_text(scheduler);
-    printf("schedule    %s over %s updates, %s an epoch\n", text, count_text(e->total_steps, steps),
-           count_text(e->steps_per_epoch, per_epoch));
-    lehr_scheduler_destroy(&scheduler);
-    lehr_context_destroy(&ctx);
+    const char *at = e->schedule, *next = NULL;
+    for (const char *label = "schedule"; at; label = "", at = next) {
+        next = strstr(at, "; ");
+        printf("%-12s%.*s", label, next ? (int)(next - at) : (int)strlen(at), at);
+        bool constant = e->total_steps == e->steps_per_epoch * e->epochs;
+        if (*label)
+            printf(" over %s updates, %s an epoch%s", count_text(e->total_steps, steps),
+                   count_text(e->steps_per_epoch, per_epoch), constant ? "" : " of the base batch");
+        puts("");
+        if (next) next += 2;
+    }
 }
 
 static void print_start(const training *t, const lehr_event *e)
@@ -58,7 +53,7 @@ static void print_start(const training *t, const lehr_event *e)
     run_print_model(&t->s);
     printf("optimizer   %s, lr %s%s\n", t->optimizer ? t->optimizer : option_text(set, OPT_OPTIMIZER),
            number_text(t->lr, lr), option_given(set, OPT_LR) ? "" : " (its default)");
-    print_schedule(t, e);
+    print_schedules(e);
     run_print_common(set);
     printf("run         %s%s\n\n", t->directory, option_text(set, OPT_RESUME) ? " (resumed)" : "");
     fflush(stdout);

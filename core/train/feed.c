@@ -97,6 +97,7 @@ lehr_status lh_feed_create(lehr_device *dev, const lehr_data *data, int test, in
         f->mean[c] = use ? info->mean[c] : 0;
         f->inv_std[c] = use && info->std[c] > 0 ? 1 / info->std[c] : 1;
     }
+    if (count < (uint64_t)batch) batch = (int)count; /* no larger one is ever taken */
     lehr_status st = upload(f, data, test, info);
     if (st == LEHR_OK) st = make_kernels(f, info, batch, augment);
     if (st != LEHR_OK) lh_feed_destroy(&f);

@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/train/target.h"
+
 enum { MOST_GROUPS = 64, LR = 0 };
 
 typedef struct reader {
     lehr_context *ctx;
+    lehr_registry *registry;
     const lh_parameters *parameters;
     lh_groups *groups;
     lh_user_group *group; /* being read */
@@ -84,25 +87,19 @@ static lehr_status check_number(const reader *r, uint32_t number, const lh_group
 static lehr_status take_schedule(reader *r, lh_piece text)
 {
     uint32_t number = LR;
-    size_t length = 0;
-    while (length < text.length && strchr("abcdefghijklmnopqrstuvwxyz0123456789_", text.at[length]))
-        length++;
-    size_t colon = length;
-    while (colon < text.length && text.at[colon] == ' ') colon++;
-    lh_piece name = {text.at, length};
-    char *word = lh_piece_copy(r->ctx, name);
-    if (!word) return LEHR_E_MEMORY;
-    bool target = colon < text.length && text.at[colon] == ':' &&
-                  (lh_piece_is(name, "lr") || lh_parameters_find(r->parameters, word) >= 0);
-    free(word);
-    lehr_status st = target ? find_number(r, name, &number) : LEHR_OK;
-    if (st != LEHR_OK) return st;
-    if (target) text = (lh_piece){text.at + colon + 1, text.length - colon - 1};
+    char word[LH_TARGET_SIZE];
+    const char *rest = NULL;
+    char *copy = lh_piece_copy(r->ctx, text);
+    if (!copy) return LEHR_E_MEMORY;
+    lh_target_read(r->ctx, r->registry, r->parameters, copy, word, &rest);
+    lehr_status st = *word ? find_number(r, (lh_piece){word, strlen(word)}, &number) : LEHR_OK;
     lh_group_value *v = &r->group->values[number];
-    if (v->schedule)
-        return lh_fail(r->ctx, LEHR_E_USAGE, "%s has two schedules", number_name(r, number));
-    v->schedule = lh_piece_copy(r->ctx, text);
-    return v->schedule ? LEHR_OK : LEHR_E_MEMORY;
+    if (st == LEHR_OK && v->schedule)
+        st = lh_fail(r->ctx, LEHR_E_USAGE, "%s has two schedules", number_name(r, number));
+    else if (st == LEHR_OK && !(v->schedule = lh_strdup(r->ctx, rest)))
+        st = LEHR_E_MEMORY;
+    free(copy);
+    return st;
 }
 
 static lehr_status take_number(reader *r, lh_piece name, bool factor, lh_piece text)
@@ -279,10 +276,10 @@ static lehr_status check_whole(const reader *r)
     return st;
 }
 
-lehr_status lh_groups_read(lehr_context *ctx, const char *text, const lehr_model *model,
-                           const lh_parameters *parameters, lh_groups *out)
+lehr_status lh_groups_read(lehr_context *ctx, lehr_registry *registry, const char *text,
+                           const lehr_model *model, const lh_parameters *parameters, lh_groups *out)
 {
-    reader r = {.ctx = ctx, .parameters = parameters, .groups = out};
+    reader r = {.ctx = ctx, .registry = registry, .parameters = parameters, .groups = out};
     size_t limit = lh_model_tensor_limit(model);
     *out = (lh_groups){.number_count = parameters->count};
     out->at = lh_alloc(ctx, MOST_GROUPS, sizeof *out->at);

@@ -42,8 +42,8 @@ typedef struct lh_groups {
 
 /* text NULL: no groups.  Errors: LEHR_E_USAGE (syntax, unknown names with the list, a selector or a
  * group without a tensor), LEHR_E_PARAM (a value out of range). */
-lehr_status lh_groups_read(lehr_context *ctx, const char *text, const lehr_model *model,
-                           const lh_parameters *parameters, lh_groups *out);
+lehr_status lh_groups_read(lehr_context *ctx, lehr_registry *registry, const char *text,
+                           const lehr_model *model, const lh_parameters *parameters, lh_groups *out);
 void lh_groups_free(lh_groups *groups);
 lh_grouping lh_groups_arena(const lh_groups *groups);
 /* What the user group of an arena group says of a number, NULL for none; number as in values. */

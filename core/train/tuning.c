@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/train/target.h"
+
 enum { PROBES = 1000 }; /* updates whose values are checked before the first */
 
 /* ---- targets ---- */
@@ -20,38 +22,6 @@ static const struct {
                      {"label_smoothing", LH_TUNED_SMOOTHING},
                      {"dropout", LH_TUNED_DROPOUT},
                      {"batch", LH_TUNED_BATCH}};
-
-/* The word before a colon at the start of a schedule, "" when there is none; *rest is behind it. */
-static void read_prefix(const char *text, char *word, size_t size, const char **rest)
-{
-    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-    size_t colon = length + strspn(text + length, " \t");
-    *word = '\0';
-    *rest = text;
-    if (length == 0 || length >= size || text[colon] != ':') return;
-    memcpy(word, text, length);
-    word[length] = '\0';
-    *rest = text + colon + 1;
-    *rest += strspn(*rest, " \t");
-}
-
-/* "torch:step(…)": the word is a preset of the schedule named behind the colon. */
-static bool is_preset(lehr_context *ctx, lehr_registry *registry, const char *prefix,
-                      const char *rest)
-{
-    char name[64];
-    const lehr_schedule *d = NULL;
-    size_t length = strspn(rest, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    if (length == 0 || length >= sizeof name) return false;
-    snprintf(name, sizeof name, "%.*s", (int)length, rest);
-    lehr_status st = lehr_registry_find_schedule(registry, name, &d);
-    lh_enter(ctx);
-    if (st != LEHR_OK) return false;
-    const lehr_preset *presets = d->presets.at;
-    for (uint32_t i = 0; i < d->presets.count; i++)
-        if (strcmp(presets[i].prefix, prefix) == 0) return true;
-    return false;
-}
 
 static lehr_status fail_target(const lh_tuning *t, const char *name)
 {
@@ -152,20 +122,19 @@ static lehr_status add_run_item(lh_tuning *t, lehr_registry *registry, const leh
                                 const lehr_model *model, const char *text)
 {
     lh_tuned_kind kind = LH_TUNED_LR;
-    char word[40];
+    char word[LH_TARGET_SIZE];
     const char *rest = NULL;
     int param = -1;
-    read_prefix(text, word, sizeof word, &rest);
+    lh_target_read(t->ctx, registry, &t->parameters, text, word, &rest);
     size_t i = 0;
     while (i < LH_COUNT(fixed_targets) && strcmp(fixed_targets[i].name, word) != 0) i++;
     if (i < LH_COUNT(fixed_targets)) {
         kind = fixed_targets[i].kind;
-    } else if (*word && (param = lh_parameters_find(&t->parameters, word)) >= 0) {
-        kind = LH_TUNED_PARAM;
-        if (!lh_parameters_may_change(&t->parameters, param)) return fail_target(t, word);
     } else if (*word) {
-        if (!is_preset(t->ctx, registry, word, rest)) return fail_target(t, word);
-        rest = text;
+        kind = LH_TUNED_PARAM;
+        param = lh_parameters_find(&t->parameters, word);
+        if (param < 0 || !lh_parameters_may_change(&t->parameters, param))
+            return fail_target(t, word);
     }
     double base = base_of(t, p, model, kind, param);
     if (kind == LH_TUNED_LR) { /* it is there already, without a schedule of its own */
@@ -265,16 +234,13 @@ static lehr_status start_item(lh_tuning *t, lehr_registry *registry, uint64_t se
     lehr_budget budget = lh_clock_budget(&t->clock, item->base, seed);
     lehr_status st =
         lehr_scheduler_create(t->ctx, registry, item->spec, &budget, &item->scheduler);
-    if (st == LEHR_OK && item->kind == LH_TUNED_BATCH) {
-        if (lehr_scheduler_metric(item->scheduler, 0))
-            st = lh_fail(t->ctx, LEHR_E_USAGE, "it waits for %s, but the number of updates must be known "
-                         "beforehand", lehr_scheduler_metric(item->scheduler, 0));
-        else
-            st = lh_clock_schedule(&t->clock, item->scheduler);
-    }
-    if (st == LEHR_OK) st = probe(t, item);
-    if (st != LEHR_OK && item != t->items) lh_fail_context(t->ctx, "schedule of %s: ", item->key);
-    return st;
+    if (st != LEHR_OK && item != t->items) lh_fail_context(t->ctx, "%s: ", item->key);
+    if (st != LEHR_OK || item->kind != LH_TUNED_BATCH) return st == LEHR_OK ? probe(t, item) : st;
+    const char *metric = lehr_scheduler_metric(item->scheduler, 0);
+    if (metric)
+        return lh_fail(t->ctx, LEHR_E_USAGE, "the schedule of the batch waits for %s, but the number of "
+                       "updates must be known before the first", metric);
+    return lh_clock_schedule(&t->clock, item->scheduler);
 }
 
 static lehr_status start_items(lh_tuning *t, lehr_registry *registry, uint64_t seed)
@@ -308,7 +274,7 @@ lehr_status lh_tuning_create(lehr_context *ctx, lehr_registry *registry, const l
     if (st != LEHR_OK) return st;
     double lr = base_of(t, p, model, LH_TUNED_LR, -1);
     if (!(lr > 0)) return fail_no_lr(t, p, lr);
-    st = lh_groups_read(ctx, p->group, model, &t->parameters, &t->groups);
+    st = lh_groups_read(ctx, registry, p->group, model, &t->parameters, &t->groups);
     if (st == LEHR_OK) st = read_schedules(t, registry, p, model, lr);
     for (uint32_t k = 0; k < t->groups.count && st == LEHR_OK; k++)
         st = add_group_items(t, (int)k, lr);
