@@ -8,6 +8,7 @@
 
 #include <lehr/context.h>
 
+#include "cli/check.h"
 #include "cli/options.h"
 
 /* A full disk or a closed pipe shows only when the last bytes are written. */
@@ -80,6 +81,7 @@ int main(int argc, char **argv)
     }
     argc--;
     argv++;
+    if (strcmp(argv[0], CHECK_WORKER) == 0) return check_worker_main(argc, argv);
     for (size_t i = 0; i < sizeof printers / sizeof *printers; i++) {
         if (argc > 1 || strcmp(argv[0], printers[i].name) != 0) continue;
         printers[i].print(stdout);

@@ -155,12 +155,23 @@ const option_row option_table[] = {
     {OPT_CHECKPOINT_EVERY, "checkpoint-every", 0, "DURATION", TYPE_DURATION, 0, RUNS,
      "1ep", TEXT_LIMIT, NULL, G_RUN, "such as 1ep or 500st; none: only at the end and when stopped"},
     {OPT_DEVICE, "device", 0, "WHICH", TYPE_TEXT, 0,
-     STEPPING | V(EVAL) | V(TIME) | V(OPTIMIZER_TRACE) | V(PLUGIN_SOURCE), "auto", TEXT_LIMIT, NULL, G_RUN,
+     STEPPING | V(EVAL) | V(TIME) | V(OPTIMIZER_TRACE) | V(PLUGIN_SOURCE) | V(PLUGIN_CHECK), "auto",
+     TEXT_LIMIT, NULL, G_RUN,
      "auto, cpu, gpu, an index or a part of the name; lehr devices lists them"},
     {OPT_CONFIG, "config", 0, "FILE", TYPE_FILE, OPTION_NOT_A_SETTING, CONFIGURED, NULL, TEXT_LIMIT,
      NULL, G_RUN, "read options from a file of 'name = value' lines; the command line wins"},
     {OPT_DUMP_CONFIG, "dump-config", 0, NULL, TYPE_FLAG, OPTION_NOT_A_SETTING, CONFIGURED, NULL,
      TEXT_LIMIT, NULL, G_RUN, "print the options in the form of --config and do nothing else"},
+    {OPT_ONLY, "only", 0, "NAME", TYPE_TEXT, OPTION_REPEATABLE, V(PLUGIN_CHECK), NULL, TEXT_LIMIT,
+     NULL, G_RUN,
+     "only this check, or this group of checks (schedules); repeat it for more.  What they need of "
+     "other checks is taken for granted"},
+    {OPT_LIST, "list", 0, NULL, TYPE_FLAG, 0, V(PLUGIN_CHECK), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "list the checks and do nothing else"},
+    {OPT_QUICK, "quick", 0, NULL, TYPE_FLAG, 0, V(PLUGIN_CHECK), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "run all checks in one process first, and each in its own only when something is wrong there"},
+    {OPT_TIMEOUT, "timeout", 0, "SECONDS", TYPE_REAL, OPTION_OPEN_MIN, V(PLUGIN_CHECK), "20", 0,
+     100000, NULL, G_RUN, "how long one check may take; six times that where it uses a device"},
 
     {OPT_PLUGIN, "plugin", 0, "FILE", TYPE_FILE, OPTION_REPEATABLE, REGISTRY, NULL, TEXT_LIMIT, NULL,
      G_PLUGINS, "load a plugin; repeat it for more.  A plugin is code that runs with your rights"},
@@ -178,7 +189,7 @@ const option_row option_table[] = {
     {OPT_DIR, "dir", 0, "DIR", TYPE_DIRECTORY, 0, V(PLUGIN_NEW), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
      "directory of the new files, made when it is not there; without it NAME"},
     {OPT_JSON, "json", 0, NULL, TYPE_FLAG, 0,
-     V(FIND_LR) | V(MODELS) | V(DEVICES) | PLUGINS | V(EVAL) | V(TIME), NULL, TEXT_LIMIT,
+     V(FIND_LR) | V(MODELS) | V(DEVICES) | PLUGINS | V(PLUGIN_CHECK) | V(EVAL) | V(TIME), NULL, TEXT_LIMIT,
      NULL, G_OUTPUT, "print JSON"},
     {OPT_PROGRESS, "progress", 0, "KIND", TYPE_CHOICE, 0, RUNS, NULL, TEXT_LIMIT,
      "bar|lines|json|none", G_OUTPUT,
@@ -276,6 +287,13 @@ const verb_row verb_table[] = {
      "plugin's first pass.",
      "plugin source adam\nplugin source 'sgd(momentum=0.9, nesterov=1)' --plugin ./lehr-mine.so",
      verb_plugin_source},
+    {VERB_PLUGIN_CHECK, "plugin check", "[FILE...]", 0, 64, "check a plugin thoroughly",
+     "Runs every check of docs/plugin-check.md on each file, each in a process of its own: a plugin "
+     "that crashes, hangs or ends the process fails that check, and the last call is named.  Ends "
+     "with 9 when a check fails; warnings do not count.  The plugin's code is run.",
+     "plugin check ./lehr-mine.so\nplugin check ./lehr-mine.so --only schedules --json\n"
+     "plugin check --list",
+     verb_plugin_check},
     {VERB_MODELS, "models", NULL, 0, 0, "list the built-in models",
      "Parameters are the trained numbers; FLOPs are of one image's forward pass, a multiply-add "
      "counted as two.",

@@ -20,6 +20,7 @@ int verb_plugin_list(struct settings *set);
 int verb_plugin_info(struct settings *set);
 int verb_plugin_new(struct settings *set);
 int verb_plugin_source(struct settings *set);
+int verb_plugin_check(struct settings *set);
 int verb_models(struct settings *set);
 int verb_report(struct settings *set);
 int verb_devices(struct settings *set);

@@ -4,6 +4,7 @@
 #ifndef LEHR_H
 #define LEHR_H
 
+#include <lehr/check.h>
 #include <lehr/context.h>
 #include <lehr/data.h>
 #include <lehr/device.h>

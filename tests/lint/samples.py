@@ -39,6 +39,8 @@ SAMPLES = [
     ("quiet_library", "core/train/a.c", 'fprintf(stderr, "x");', 'lh_log(ctx, 1, "x");'),
     ("quiet_library", "kernels/conv/a.c", "exit(1);", "return lh_fail(ctx, 1, 0);"),
     ("quiet_library", "core/train/a.c", 'getenv("HOME");', 'lh_getenv("HOME");'),
+    ("quiet_library", "core/plugin/a.c", 'setlocale(LC_ALL, "");', 'lh_locale_enter();'),
+    ("quiet_library", "core/check/a.c", "abort();", 'setlocale(LC_ALL, NULL);'),
     ("quiet_library", "core/plugin/a.c", "x = strtod(s, &end);", "ok = lh_parse_double(s, &x);"),
     ("global_state", "core/train/a.c", "static int counter;", "static const int counter = 3;"),
     ("global_state", "kernels/gemm/a.c", "static int lock = 0;",
