@@ -95,6 +95,8 @@ typedef struct lh_subject {
     lh_check_host host;
     void *self;
     bool created;
+    uint32_t base_draw; /* random values on which everything else is built, where defaults alone are
+                           refused ("give gamma or rate"); 0: none */
     lh_place place;
     lh_fence fences[LH_PIECES]; /* everything that the plugin is given lies in these, or */
     double *state, *out;        /* on the heap; out is for scalars */

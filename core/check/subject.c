@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLACK = 4096, ATTEMPTS = 8, SPARE = 8 };
+enum { SLACK = 4096, ATTEMPTS = 8, SPARE = 8, BASE_DRAWS = 60 };
 
 const lehr_budget lh_check_budget = {
     .base = 0.1, .steps_per_epoch = 100, .total_steps = 1000, .samples_per_step = 128, .seed = 7};
@@ -332,11 +332,27 @@ static lh_opened prepare(lh_subject *s, const char *spec, lh_draw draw)
     lh_table table = table_of(s);
     forget(s);
     if (bind(s, spec) != LEHR_OK) return LH_UNUSABLE;
-    lh_draw_apply(draw, params_of(s), s->schedule ? &s->budget : NULL, &s->binding);
+    const lehr_budget *budget = s->schedule ? &s->budget : NULL;
+    if (s->base_draw)
+        lh_draw_apply((lh_draw){LH_DRAW_RANDOM, s->base_draw}, params_of(s), budget, &s->binding);
+    lh_draw_apply(draw, params_of(s), budget, &s->binding);
     lh_binding_text(&table, &s->binding, &s->text);
     if (!lay_out(s)) return LH_UNUSABLE;
     lh_subject_reset_state(s);
     return call_check(s) == LEHR_OK ? LH_OPENED : LH_REFUSED;
+}
+
+/* Values that are refused as they stand may do with others beside them. */
+static lh_opened try_draws(lh_subject *s, const char *spec)
+{
+    lh_opened state = LH_REFUSED;
+    for (uint32_t k = 1; k <= BASE_DRAWS && state == LH_REFUSED; k++) {
+        s->base_draw = k;
+        state = prepare(s, spec, (lh_draw){LH_DRAW_DEFAULT, 0});
+    }
+    if (state == LH_OPENED) return state;
+    s->base_draw = 0;
+    return prepare(s, spec, (lh_draw){LH_DRAW_DEFAULT, 0});
 }
 
 /* Values that the plugin takes; spec receives their text. */
@@ -355,6 +371,7 @@ static lh_opened find_values(lh_subject *s, lh_wish wish, lh_str *spec)
         write_spec(s, 0, spec);
         state = prepare(s, lh_str_text(spec), defaults);
     }
+    if (wish.preset && state == LH_REFUSED) state = try_draws(s, lh_str_text(spec));
     if (wish.spec || wish.preset) return state;
     for (uint32_t a = 0; a < (required ? ATTEMPTS : 1) && state != LH_OPENED; a++) {
         lh_str_clear(spec);
@@ -366,7 +383,10 @@ static lh_opened find_values(lh_subject *s, lh_wish wish, lh_str *spec)
         lh_str_printf(spec, "%s:%s", ((const lehr_preset *)presets->at)[k].prefix, name_of(s));
         state = prepare(s, lh_str_text(spec), defaults);
     }
-    return state;
+    if (state != LH_REFUSED) return state;
+    lh_str_clear(spec);
+    write_spec(s, 0, spec);
+    return try_draws(s, lh_str_text(spec));
 }
 
 lh_opened lh_subject_open(lehr_checker *c, const lehr_schedule *schedule,
