@@ -74,17 +74,17 @@ void lh_check_host_init(lh_check_host *host);
 
 /* ---- one schedule or optimizer with values for its parameters (subject.c) ---- */
 typedef enum lh_place { LH_ON_HEAP, LH_READ_ONLY, LH_FENCED } lh_place;
-typedef enum lh_piece {
-    LH_PIECE_P,
-    LH_PIECE_LISTS,
-    LH_PIECE_LIST, /* the members of the first list */
-    LH_PIECE_STATE,
-    LH_PIECE_HOST,
-    LH_PIECE_ARGUMENT, /* lehr_progress or lehr_update */
-    LH_PIECE_METRIC,
-    LH_PIECE_OUT,
-    LH_PIECES
-} lh_piece;
+typedef enum lh_given {
+    LH_GIVEN_P,
+    LH_GIVEN_LISTS,
+    LH_GIVEN_LIST, /* the members of the first list */
+    LH_GIVEN_STATE,
+    LH_GIVEN_HOST,
+    LH_GIVEN_ARGUMENT, /* lehr_progress or lehr_update */
+    LH_GIVEN_METRIC,
+    LH_GIVEN_OUT,
+    LH_GIVEN_COUNT
+} lh_given;
 typedef struct lh_subject {
     lehr_checker *c;
     const lehr_schedule *schedule; /* one of the two */
@@ -98,7 +98,7 @@ typedef struct lh_subject {
     uint32_t base_draw; /* random values on which everything else is built, where defaults alone are
                            refused ("give gamma or rate"); 0: none */
     lh_place place;
-    lh_fence fences[LH_PIECES]; /* everything that the plugin is given lies in these, or */
+    lh_fence fences[LH_GIVEN_COUNT]; /* everything that the plugin is given lies in these, or */
     double *state, *out;        /* on the heap; out is for scalars */
     uint32_t state_count;
     const double *p;

@@ -97,7 +97,7 @@ static bool has_required(const lehr_span *params)
 
 /* ---- where things lie ---- */
 
-static bool put(lh_subject *s, lh_piece piece, const void *from, size_t size)
+static bool put(lh_subject *s, lh_given piece, const void *from, size_t size)
 {
     return lh_fence_open(&s->fences[piece], from, size, s->place == LH_READ_ONLY ? SLACK : 0);
 }
@@ -114,22 +114,22 @@ static bool lay_out(lh_subject *s)
     }
     for (uint32_t i = 0; i < n; i++) {
         lehr_values *list = &s->binding.lists[i];
-        if (!list->count || s->fences[LH_PIECE_LIST].base) continue;
-        if (!put(s, LH_PIECE_LIST, list->at, list->count * sizeof *list->at)) return false;
-        list->at = s->fences[LH_PIECE_LIST].at;
+        if (!list->count || s->fences[LH_GIVEN_LIST].base) continue;
+        if (!put(s, LH_GIVEN_LIST, list->at, list->count * sizeof *list->at)) return false;
+        list->at = s->fences[LH_GIVEN_LIST].at;
     }
     size_t argument = s->schedule ? sizeof(lehr_progress) : sizeof(lehr_update);
-    bool ok = put(s, LH_PIECE_P, s->binding.p, n * sizeof(double)) &&
-              put(s, LH_PIECE_LISTS, s->binding.lists, n * sizeof(lehr_values)) &&
-              put(s, LH_PIECE_STATE, NULL, s->state_count * sizeof(double)) &&
-              put(s, LH_PIECE_HOST, &s->host.api, sizeof s->host.api) &&
-              put(s, LH_PIECE_ARGUMENT, NULL, argument) &&
-              put(s, LH_PIECE_METRIC, NULL, sizeof(lehr_metric)) &&
-              put(s, LH_PIECE_OUT, NULL, scalars * sizeof(double));
-    s->p = s->fences[LH_PIECE_P].at;
-    s->lists = s->fences[LH_PIECE_LISTS].at;
-    s->state = s->fences[LH_PIECE_STATE].at;
-    s->out = s->fences[LH_PIECE_OUT].at;
+    bool ok = put(s, LH_GIVEN_P, s->binding.p, n * sizeof(double)) &&
+              put(s, LH_GIVEN_LISTS, s->binding.lists, n * sizeof(lehr_values)) &&
+              put(s, LH_GIVEN_STATE, NULL, s->state_count * sizeof(double)) &&
+              put(s, LH_GIVEN_HOST, &s->host.api, sizeof s->host.api) &&
+              put(s, LH_GIVEN_ARGUMENT, NULL, argument) &&
+              put(s, LH_GIVEN_METRIC, NULL, sizeof(lehr_metric)) &&
+              put(s, LH_GIVEN_OUT, NULL, scalars * sizeof(double));
+    s->p = s->fences[LH_GIVEN_P].at;
+    s->lists = s->fences[LH_GIVEN_LISTS].at;
+    s->state = s->fences[LH_GIVEN_STATE].at;
+    s->out = s->fences[LH_GIVEN_OUT].at;
     return ok;
 }
 
@@ -137,20 +137,20 @@ static bool lay_out(lh_subject *s)
 static void lock(lh_subject *s, bool state_too)
 {
     if (s->place != LH_READ_ONLY) return;
-    for (int i = 0; i < LH_PIECES; i++)
-        if (i != LH_PIECE_OUT && (i != LH_PIECE_STATE || state_too))
+    for (int i = 0; i < LH_GIVEN_COUNT; i++)
+        if (i != LH_GIVEN_OUT && (i != LH_GIVEN_STATE || state_too))
             lh_fence_lock(&s->fences[i], true);
 }
 
 static void unlock(lh_subject *s)
 {
     if (s->place != LH_READ_ONLY) return;
-    for (int i = 0; i < LH_PIECES; i++) lh_fence_lock(&s->fences[i], false);
+    for (int i = 0; i < LH_GIVEN_COUNT; i++) lh_fence_lock(&s->fences[i], false);
 }
 
 static const lehr_host *host_of(const lh_subject *s)
 {
-    return s->place == LH_ON_HEAP ? &s->host.api : s->fences[LH_PIECE_HOST].at;
+    return s->place == LH_ON_HEAP ? &s->host.api : s->fences[LH_GIVEN_HOST].at;
 }
 
 /* ---- calls ---- */
@@ -178,7 +178,7 @@ static lehr_progress progress(const lh_subject *s, const lehr_budget *b, uint64_
 }
 
 /* The argument where the plugin may see it. */
-static const void *place(lh_subject *s, lh_piece piece, const void *from, size_t size)
+static const void *place(lh_subject *s, lh_given piece, const void *from, size_t size)
 {
     if (s->place == LH_ON_HEAP) return from;
     lh_fence_lock(&s->fences[piece], false);
@@ -190,7 +190,7 @@ double lh_call_value_as(lh_subject *s, const lehr_budget *budget, uint64_t step)
 {
     fenv_t env;
     lehr_progress t = progress(s, budget, step);
-    const lehr_progress *at = place(s, LH_PIECE_ARGUMENT, &t, sizeof t);
+    const lehr_progress *at = place(s, LH_GIVEN_ARGUMENT, &t, sizeof t);
     lh_note(s->c, "value() for update %llu of schedule %s", (unsigned long long)step,
             lh_str_text(&s->text));
     lock(s, true);
@@ -208,8 +208,8 @@ lehr_status lh_call_observe(lh_subject *s, uint64_t step, double metric)
     fenv_t env;
     lehr_progress t = progress(s, &s->budget, step);
     lehr_metric m = {sizeof m, -1, s->binding.metric, metric};
-    const lehr_progress *at = place(s, LH_PIECE_ARGUMENT, &t, sizeof t);
-    const lehr_metric *what = place(s, LH_PIECE_METRIC, &m, sizeof m);
+    const lehr_progress *at = place(s, LH_GIVEN_ARGUMENT, &t, sizeof t);
+    const lehr_metric *what = place(s, LH_GIVEN_METRIC, &m, sizeof m);
     lh_note(s->c, "observe(%g) after update %llu of schedule %s", metric, (unsigned long long)step,
             lh_str_text(&s->text));
     lock(s, false);
@@ -230,7 +230,7 @@ lehr_status lh_call_advance(lh_subject *s, uint64_t t, double lr)
 {
     fenv_t env;
     lehr_update u = update(s, t, lr);
-    const lehr_update *at = place(s, LH_PIECE_ARGUMENT, &u, sizeof u);
+    const lehr_update *at = place(s, LH_GIVEN_ARGUMENT, &u, sizeof u);
     if (!s->optimizer->advance) return LEHR_OK;
     lh_note(s->c, "advance() for update %llu of optimizer %s", (unsigned long long)t,
             lh_str_text(&s->text));
@@ -246,7 +246,7 @@ lehr_status lh_call_scalar(lh_subject *s, uint64_t t, double lr)
 {
     fenv_t env;
     lehr_update u = update(s, t, lr);
-    const lehr_update *at = place(s, LH_PIECE_ARGUMENT, &u, sizeof u);
+    const lehr_update *at = place(s, LH_GIVEN_ARGUMENT, &u, sizeof u);
     if (!s->optimizer->scalar) return LEHR_OK;
     lh_note(s->c, "scalar() for update %llu of optimizer %s", (unsigned long long)t,
             lh_str_text(&s->text));
@@ -272,7 +272,7 @@ static lehr_status call_check(lh_subject *s)
     fenv_t env;
     lehr_status st = LEHR_OK;
     lehr_progress t = progress(s, &s->budget, 0);
-    const lehr_progress *at = s->schedule ? place(s, LH_PIECE_ARGUMENT, &t, sizeof t) : NULL;
+    const lehr_progress *at = s->schedule ? place(s, LH_GIVEN_ARGUMENT, &t, sizeof t) : NULL;
     lh_note(s->c, "check() of %s", lh_str_text(&s->text));
     lock(s, true);
     fegetenv(&env);
@@ -288,7 +288,7 @@ static lehr_status call_create(lh_subject *s)
     fenv_t env;
     lehr_status st = LEHR_OK;
     lehr_progress t = progress(s, &s->budget, 0);
-    const lehr_progress *at = s->schedule ? place(s, LH_PIECE_ARGUMENT, &t, sizeof t) : NULL;
+    const lehr_progress *at = s->schedule ? place(s, LH_GIVEN_ARGUMENT, &t, sizeof t) : NULL;
     bool wanted = s->schedule ? s->schedule->create != NULL : s->optimizer->create != NULL;
     if (!wanted) return LEHR_OK;
     lh_note(s->c, "create() of %s", lh_str_text(&s->text));
@@ -317,7 +317,7 @@ void lh_subject_reset_state(lh_subject *s)
 
 static void forget(lh_subject *s)
 {
-    for (int i = 0; i < LH_PIECES; i++) lh_fence_close(&s->fences[i]);
+    for (int i = 0; i < LH_GIVEN_COUNT; i++) lh_fence_close(&s->fences[i]);
     if (s->place == LH_ON_HEAP) {
         free(s->state);
         free(s->out);
