@@ -12,6 +12,7 @@
 Anything unexpected (a binary that died, a log that is missing) counts as failed."""
 import json
 import pathlib
+import re
 import sys
 
 
@@ -24,13 +25,28 @@ def record(results, outcome, name, why=""):
         print(f"test: skipped {name}" + (f": {why}" if why else ""))
 
 
+def quoted(line):
+    """A line of a message as valid JSON: Criterion writes quotation marks and backslashes as they are."""
+    text = re.fullmatch(r'(\s+")(.*)(",?)', line)
+    if not text or re.match(r'\s+"\w+": ', line):
+        return line
+    return text[1] + json.dumps(text[2])[1:-1] + text[3]
+
+
+def parse(text):
+    try:
+        return json.loads(text, strict=False)
+    except ValueError:
+        return json.loads("\n".join(quoted(line) for line in text.split("\n")), strict=False)
+
+
 def criterion(results, part, binary):
     """Results of one Criterion binary; None when it wrote nothing."""
     rows = []
     found = False
     for path in sorted((results / part).glob(binary + ".*.json")):
         try:
-            suites = json.loads(path.read_text(errors="replace"), strict=False)["test_suites"]
+            suites = parse(path.read_text(errors="replace"))["test_suites"]
         except (ValueError, KeyError) as error:
             return [("failed", f"{part}/{binary}", f"{path.name} is unreadable: {error}")]
         found = True
