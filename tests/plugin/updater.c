@@ -1,226 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Optimizers on the device: 100 updates of every rule and preset against formulas written here in
- * double, with a learning rate that changes each time; halt; compilations; refusals. */
+ * Optimizers on the device: compilations, groups, halt, refusals, presets.  rules.c compares the
+ * formulas. */
 #define _GNU_SOURCE
 #include "tests/plugin/rig.h"
-
-/* ---- the formulas, from the papers and the documentation of Keras and PyTorch ---- */
-
-typedef struct element {
-    double w, a, b, c; /* weight and up to three slots */
-} element;
-typedef struct options {
-    double lr, momentum, nesterov, decay, eps, rho, beta1, beta2, init, dampening, lr_decay;
-    bool inside, keras, decoupled, centered, amsgrad; /* eps inside the root; Keras' form */
-} options;
-typedef void (*rule)(element *e, double g, double lr, int t, const options *o);
-
-static double decayed(element *e, double g, double lr, const options *o)
-{
-    if (!o->decoupled) return g + o->decay * e->w;
-    e->w -= lr * o->decay * e->w;
-    return g;
-}
-
-static void sgd(element *e, double g, double lr, int t, const options *o)
-{
-    if (o->keras) {
-        e->w -= lr * o->decay * e->w * o->decoupled;
-        double v = o->momentum * e->a - lr * g; /* Keras: v may be negative of ours */
-        e->w += o->nesterov != 0 ? o->momentum * v - lr * g : v;
-        e->a = v;
-        return;
-    }
-    g = decayed(e, g, lr, o);
-    e->a = t == 1 ? g : o->momentum * e->a + (1 - o->dampening) * g;
-    e->w -= lr * (o->momentum == 0 ? g : o->nesterov != 0 ? g + o->momentum * e->a : e->a);
-}
-
-static void adagrad(element *e, double g, double lr, int t, const options *o)
-{
-    if (t == 1) e->a = o->init;
-    g = decayed(e, g, lr, o);
-    e->a += g * g;
-    lr /= 1 + (t - 1) * o->lr_decay;
-    e->w -= o->inside ? lr * g / sqrt(e->a + o->eps) : lr * g / (sqrt(e->a) + o->eps);
-}
-
-static void adadelta(element *e, double g, double lr, int t, const options *o)
-{
-    (void)t;
-    g = decayed(e, g, lr, o);
-    e->a = o->rho * e->a + (1 - o->rho) * g * g;
-    double delta = sqrt((e->b + o->eps) / (e->a + o->eps)) * g;
-    e->b = o->rho * e->b + (1 - o->rho) * delta * delta;
-    e->w -= lr * delta;
-}
-
-static void rmsprop(element *e, double g, double lr, int t, const options *o)
-{
-    (void)t;
-    g = decayed(e, g, lr, o);
-    e->a = o->rho * e->a + (1 - o->rho) * g * g;
-    e->b = o->rho * e->b + (1 - o->rho) * g;
-    double v = o->centered ? e->a - e->b * e->b : e->a;
-    double step = o->inside ? g / sqrt(v + o->eps) : g / (sqrt(v) + o->eps);
-    if (o->keras) step *= lr;
-    e->c = o->momentum * e->c + step;
-    e->w -= o->keras ? e->c : lr * e->c;
-}
-
-static void adam(element *e, double g, double lr, int t, const options *o)
-{
-    g = decayed(e, g, lr, o);
-    e->a = o->beta1 * e->a + (1 - o->beta1) * g;
-    e->b = o->beta2 * e->b + (1 - o->beta2) * g * g;
-    e->c = fmax(e->c, e->b);
-    double v = o->amsgrad ? e->c : e->b, one = 1 - pow(o->beta1, t), two = 1 - pow(o->beta2, t);
-    if (o->keras)
-        e->w -= lr * sqrt(two) / one * e->a / (sqrt(v) + o->eps);
-    else
-        e->w -= lr * (e->a / one) / (sqrt(v / two) + o->eps);
-}
-
-typedef struct trial {
-    const char *spec;
-    rule rule;
-    double decay; /* --weight-decay; NAN: not given */
-    options o;
-} trial;
-
-static const trial trials[] = {
-    {"sgd", sgd, NAN, {.lr = 0.01}},
-    {"sgd(momentum=0.9)", sgd, NAN, {.lr = 0.01, .momentum = 0.9}},
-    {"sgd(momentum=0.9, nesterov=1)",
-     sgd,
-     5e-2,
-     {.lr = 0.01, .momentum = 0.9, .nesterov = 1, .decay = 5e-2}},
-    {"sgd(momentum=0.8, dampening=0.3)", sgd, NAN, {.lr = 0.01, .momentum = 0.8, .dampening = 0.3}},
-    {"keras3:sgd(momentum=0.9)", sgd, NAN, {.lr = 0.01, .momentum = 0.9, .keras = true}},
-    {"keras3:sgd(momentum=0.9, nesterov=yes)",
-     sgd,
-     0.1,
-     {.lr = 0.01, .momentum = 0.9, .nesterov = 1, .keras = true, .decoupled = true, .decay = 0.1}},
-    {"adagrad", adagrad, NAN, {.lr = 0.05, .eps = 1e-10}},
-    {"torch:adagrad(lr_decay=0.01)",
-     adagrad,
-     0.1,
-     {.lr = 0.05, .eps = 1e-10, .lr_decay = 0.01, .decay = 0.1}},
-    {"keras3:adagrad", adagrad, NAN, {.lr = 0.05, .eps = 1e-7, .init = 0.1, .inside = true}},
-    {"keras3:adagrad(eps=0.1)",
-     adagrad,
-     NAN,
-     {.lr = 0.05, .eps = 0.1, .init = 0.1, .inside = true}},
-    {"keras2017:adagrad", adagrad, NAN, {.lr = 0.05, .eps = 1e-8}},
-    {"adadelta", adadelta, NAN, {.lr = 1, .rho = 0.9, .eps = 1e-6}},
-    {"keras3:adadelta",
-     adadelta,
-     0.05,
-     {.lr = 1, .rho = 0.95, .eps = 1e-7, .decay = 0.05, .decoupled = true}},
-    {"adadelta(eps=0.01)", adadelta, NAN, {.lr = 1, .rho = 0.9, .eps = 0.01}},
-    {"paper:adadelta", adadelta, NAN, {.lr = 1, .rho = 0.95, .eps = 1e-6}},
-    {"rmsprop", rmsprop, NAN, {.lr = 0.01, .rho = 0.99, .eps = 1e-8}},
-    {"rmsprop(centered=1, momentum=0.9)",
-     rmsprop,
-     NAN,
-     {.lr = 0.001, .rho = 0.99, .eps = 1e-8, .centered = true, .momentum = 0.9}},
-    {"rmsprop(eps=0.1)", rmsprop, NAN, {.lr = 0.01, .rho = 0.99, .eps = 0.1}},
-    {"keras3:rmsprop(eps=0.1)", rmsprop, NAN, {.lr = 0.01, .rho = 0.9, .eps = 0.1, .inside = true}},
-    {"keras3:rmsprop", rmsprop, NAN, {.lr = 0.01, .rho = 0.9, .eps = 1e-7, .inside = true}},
-    {"keras3:rmsprop(momentum=0.5, centered=1)",
-     rmsprop,
-     NAN,
-     {.lr = 0.01,
-      .rho = 0.9,
-      .eps = 1e-7,
-      .inside = true,
-      .momentum = 0.5,
-      .centered = true,
-      .keras = true}},
-    {"adam", adam, NAN, {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}},
-    {"adam(beta1=0.8, beta2=0.99, amsgrad=1)",
-     adam,
-     0.1,
-     {.lr = 0.01, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-8, .amsgrad = true, .decay = 0.1}},
-    {"keras3:adam",
-     adam,
-     NAN,
-     {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7, .keras = true}},
-    {"keras3:adam(eps=0.1)",
-     adam,
-     NAN,
-     {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 0.1, .keras = true}},
-    {"paper:adam", adam, NAN, {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}},
-    {"adamw",
-     adam,
-     NAN,
-     {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.01, .decoupled = true}},
-    {"keras3:adamw(weight_decay=0.3)",
-     adam,
-     NAN,
-     {.lr = 0.01,
-      .beta1 = 0.9,
-      .beta2 = 0.999,
-      .eps = 1e-7,
-      .keras = true,
-      .decay = 0.3,
-      .decoupled = true}},
-};
-
-static bool in_use(size_t i) { return i < WEIGHTS || (i >= BIAS_AT && i < BIAS_AT + BIASES); }
-
-/* The reference follows the device's numbers: float weights to begin with, float gradients, and the
- * float learning rate that the updater says it used. */
-static void reference(const trial *k, element *e, int t, double lr)
-{
-    for (size_t i = 0; i < ARENA; i++) {
-        options o = k->o;
-        if (i >= BIAS_AT) o.decay = 0;
-        double g = (double)(float)rig_uniform(1000 + (uint64_t)t, i);
-        if (in_use(i)) k->rule(&e[i], g, i < BIAS_AT ? lr : lr * 0.5, t, &o);
-    }
-}
-
-static void run(rig *r, const trial *k)
-{
-    static float start[ARENA], got[ARENA];
-    static element e[ARENA];
-    lh_updater *u = NULL;
-    rig_fill(r, r->weights, 1, 0.1);
-    lh_buffer_read(r->dev, r->weights, 0, sizeof start, start);
-    memset(e, 0, sizeof e);
-    for (size_t i = 0; i < ARENA; i++) e[i].w = (double)start[i];
-    cr_assert_eq(lh_updater_create(r->dev, r->reg, k->spec, k->decay, &r->layout, &u), LEHR_OK,
-                 "%s: %s", k->spec, lehr_context_message(r->ctx));
-    for (int t = 1; t <= 100; t++) {
-        double lr = k->o.lr * (1 - 0.007 * t);
-        rig_fill(r, r->gradients, 1000 + (uint64_t)t, 1);
-        cr_assert_eq(lh_updater_step(u, (uint64_t)t, lr, r->control), LEHR_OK, "%s",
-                     lehr_context_message(r->ctx));
-        cr_assert_eq(lh_updater_last_lr(u), (float)lr);
-        reference(k, e, t, (double)lh_updater_last_lr(u));
-    }
-    lh_buffer_read(r->dev, r->weights, 0, sizeof got, got);
-    double error = 0, norm = 0, moved = 0;
-    for (size_t i = 0; i < ARENA; i++) {
-        if (!in_use(i)) continue;
-        error += pow((double)got[i] - e[i].w, 2);
-        norm += pow(e[i].w, 2);
-        moved += pow(e[i].w - (double)start[i], 2);
-    }
-    cr_expect(sqrt(moved / norm) > 0.1, "%s hardly moves: %g", k->spec, sqrt(moved / norm));
-    cr_expect(sqrt(error / norm) <= 1e-5, "%s: relative error %g", k->spec, sqrt(error / norm));
-    lh_updater_destroy(&u);
-}
-
-Test(updater, hundred_steps_of_every_rule)
-{
-    rig r;
-    rig_open(&r);
-    for (size_t i = 0; i < LH_COUNT(trials); i++) run(&r, &trials[i]);
-    rig_close(&r);
-}
 
 /* ---- the mechanism ---- */
 
@@ -369,7 +152,7 @@ Test(updater, refusals)
 {
     rig r;
     rig_open(&r);
-    refused(&r, "adan", NAN, LEHR_E_USAGE, "did you mean 'adam'?");
+    refused(&r, "adamm", NAN, LEHR_E_USAGE, "did you mean 'adam'?");
     refused(&r, "adam(beta1=1)", NAN, LEHR_E_PARAM, "[0, 1)");
     refused(&r, "adam(beta1=0.9", NAN, LEHR_E_USAGE, "column 15");
     refused(&r, "adam(betta1=0.9)", NAN, LEHR_E_USAGE, "did you mean 'beta1'?");
@@ -383,7 +166,7 @@ Test(updater, refusals)
     lh_updater *u = create(&r, "sgd(weight_decay=0.2)", 0.2);
     cr_expect_str_eq(lh_updater_text(u),
                      "sgd(momentum=0, nesterov=0, weight_decay=0.2, dampening=0, "
-                     "lr_inside=0, decoupled=0)");
+                     "lr_inside=0, decay=l2)");
     cr_expect_eq(lh_updater_slot_count(u), 0, "no momentum, no slot");
     cr_expect_eq(lh_updater_step(u, 1, NAN, r.control), LEHR_E_PARAM);
     lh_updater_destroy(&u);
