@@ -38,17 +38,48 @@ int verb_schedule_list(settings *set)
     return session_end(&s, st);
 }
 
+static void print_optimizer(const lehr_optimizer *e)
+{
+    char lr[NUMBER_SIZE];
+    print_entry(e->name, e->doc, &e->params, &e->presets);
+    if (e->lr > 0.0) printf("    default lr %s\n", number_text(e->lr, lr));
+}
+
+/* Name, learning rate and formula in columns. */
+static void print_optimizer_line(const lehr_optimizer *e, int name_width, unsigned width)
+{
+    enum { RATE = 7 };
+    char lr[NUMBER_SIZE];
+    printf("%-*s  %-*s  ", name_width, e->name, RATE, e->lr > 0.0 ? number_text(e->lr, lr) : "-");
+    print_wrapped(stdout, e->doc ? e->doc : "", (unsigned)name_width + RATE + 4, width);
+}
+
+static lehr_status print_named_optimizers(const session *s, const settings *set)
+{
+    lehr_status st = LEHR_OK;
+    for (size_t i = 0; i < set->arg_count && st == LEHR_OK; i++) {
+        const lehr_optimizer *e = NULL;
+        st = lehr_registry_find_optimizer(s->registry, set->args[i], &e);
+        if (st == LEHR_OK) print_optimizer(e);
+    }
+    return st;
+}
+
 int verb_optimizer_list(settings *set)
 {
     session s;
-    char lr[NUMBER_SIZE];
     const lehr_optimizer *e = NULL;
+    int widest = 0;
     lehr_status st = session_start(&s, set);
     if (st == LEHR_OK) st = session_registry(&s);
-    for (uint32_t i = 0; st == LEHR_OK && (e = lehr_registry_optimizer(s.registry, i)); i++) {
-        print_entry(e->name, e->doc, &e->params, &e->presets);
-        if (e->lr > 0.0) printf("    default lr %s\n", number_text(e->lr, lr));
-    }
+    if (st == LEHR_OK && set->arg_count) st = print_named_optimizers(&s, set);
+    if (st != LEHR_OK || set->arg_count) return session_end(&s, st);
+    for (uint32_t i = 0; (e = lehr_registry_optimizer(s.registry, i)); i++)
+        if ((int)strlen(e->name) > widest) widest = (int)strlen(e->name);
+    printf("%-*s  %-7s  update (g: gradient, w: weight)\n", widest, "name", "lr");
+    for (uint32_t i = 0; (e = lehr_registry_optimizer(s.registry, i)); i++)
+        print_optimizer_line(e, widest, terminal_width(stdout));
+    printf("\nParameters and presets: lehr optimizer list NAME\n");
     return session_end(&s, st);
 }
 

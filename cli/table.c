@@ -251,8 +251,11 @@ const verb_row verb_table[] = {
      "schedule plot 'warmup(5ep) * cosine(end=0)' --epochs 90\n"
      "schedule plot 'exponential(gamma=0.9, every=1ep)' --svg lr.svg",
      verb_schedule_plot},
-    {VERB_OPTIMIZER_LIST, "optimizer list", NULL, 0, 0,
-     "list the optimizers with their parameters", "", "optimizer list", verb_optimizer_list},
+    {VERB_OPTIMIZER_LIST, "optimizer list", "[NAME...]", 0, 64,
+     "list the optimizers, or the parameters of those named",
+     "Without a name each optimizer has a line: its formula (g: gradient) and its learning rate. With "
+     "names: their parameters, defaults and presets.",
+     "optimizer list\noptimizer list adamw sgd", verb_optimizer_list},
     {VERB_OPTIMIZER_TRACE, "optimizer trace", "'SPEC'", 1, 1,
      "run an optimizer over given gradients and write the weights after each update",
      "Reads weights and gradients as NumPy saves them (.npy, float32, C order) and writes the weights "

@@ -8,18 +8,18 @@
 enum { RHO, EPS, WEIGHT_DECAY, DECAY };
 static const lehr_param params[] = {
     BETA_PARAM("rho", 0.9, "decay of both averages"),
-    LEHR_SCHEDULABLEP("eps", 1e-6, 0, LEHR_ANY, 0, "keeps the quotient finite and starts the movement"),
+    LEHR_SCHEDULABLEP("eps", 1e-6, 0, LEHR_ANY, 0,
+                      "keeps the quotient finite and starts the movement"),
     WEIGHT_DECAY_PARAM(0), DECAY_PARAM(DECAY_L2)};
 static const lehr_slot slots[] = {LEHR_SLOT("square", "average of squared gradients"),
                                   LEHR_SLOT("moved", "average of squared steps")};
 enum { SHARE, SHRINK };
 static const char *const scalars[] = {"share", "shrink"};
-static const lehr_pass passes[] = {LEHR_PASS(
-    DECAY_CODE
-    "square = rho * square + share * d * d;\n"
-    "d = d * sqrt(moved + eps) / sqrt(square + eps);\n"
-    "moved = rho * moved + share * d * d;\n"
-    "w -= lr * d;\n")};
+static const lehr_pass passes[] = {LEHR_PASS(DECAY_CODE
+                                             "square = rho * square + share * d * d;\n"
+                                             "d = d * sqrt(moved + eps) / sqrt(square + eps);\n"
+                                             "moved = rho * moved + share * d * d;\n"
+                                             "w -= lr * d;\n")};
 static const lehr_preset presets[] = {
     {"torch", "lr=1", "torch.optim.Adadelta"},
     {"keras3", "lr=0.001, rho=0.95, eps=1e-7, decay=decoupled",
@@ -37,8 +37,14 @@ static lehr_status scalar(const lehr_update *u, const double *s, double *out)
 }
 
 static const lehr_optimizer adadelta = {
-    .size = sizeof adadelta, .name = "adadelta",
+    .size = sizeof adadelta,
+    .name = "adadelta",
     .doc = "d = g sqrt(x + eps) / sqrt(a + eps); w -= lr d; a, x averages of g^2, d^2",
-    .params = LEHR_TABLE(params), .slots = LEHR_TABLE(slots), .scalars = LEHR_TABLE(scalars),
-    .passes = LEHR_TABLE(passes), .presets = LEHR_TABLE(presets), .scalar = scalar, .lr = 1};
+    .params = LEHR_TABLE(params),
+    .slots = LEHR_TABLE(slots),
+    .scalars = LEHR_TABLE(scalars),
+    .passes = LEHR_TABLE(passes),
+    .presets = LEHR_TABLE(presets),
+    .scalar = scalar,
+    .lr = 1};
 LEHR_OPTIMIZER_PLUGIN("org.lehr.adadelta", "1.0", adadelta)

@@ -17,9 +17,8 @@ static const lehr_slot slots[] = {
 enum { SHARE, SHRINK };
 static const char *const scalars[] = {"share", "shrink"};
 static const lehr_pass passes[] = {LEHR_PASS(
-    DECAY_CODE
-    "sum += d * d;\n"
-    "w -= lr * share * d / (eps_inside != 0 ? sqrt(sum + eps) : sqrt(sum) + eps);\n")};
+    DECAY_CODE "sum += d * d;\n"
+               "w -= lr * share * d / (eps_inside != 0 ? sqrt(sum + eps) : sqrt(sum) + eps);\n")};
 static const lehr_preset presets[] = {
     {"torch", "lr=0.01", "torch.optim.Adagrad"},
     {"keras3", "lr=0.001, eps=1e-7, init=0.1, eps_inside=1, decay=decoupled",
@@ -35,8 +34,14 @@ static lehr_status scalar(const lehr_update *u, const double *s, double *out)
     return LEHR_OK;
 }
 
-static const lehr_optimizer adagrad = {
-    .size = sizeof adagrad, .name = "adagrad", .doc = "s += g^2; w -= lr g / (sqrt(s) + eps)",
-    .params = LEHR_TABLE(params), .slots = LEHR_TABLE(slots), .scalars = LEHR_TABLE(scalars),
-    .passes = LEHR_TABLE(passes), .presets = LEHR_TABLE(presets), .scalar = scalar, .lr = 0.01};
+static const lehr_optimizer adagrad = {.size = sizeof adagrad,
+                                       .name = "adagrad",
+                                       .doc = "s += g^2; w -= lr g / (sqrt(s) + eps)",
+                                       .params = LEHR_TABLE(params),
+                                       .slots = LEHR_TABLE(slots),
+                                       .scalars = LEHR_TABLE(scalars),
+                                       .passes = LEHR_TABLE(passes),
+                                       .presets = LEHR_TABLE(presets),
+                                       .scalar = scalar,
+                                       .lr = 0.01};
 LEHR_OPTIMIZER_PLUGIN("org.lehr.adagrad", "1.0", adagrad)

@@ -8,16 +8,16 @@
 #include "common.h"
 
 enum { BETA1, BETA2, EPS, AMSGRAD, WEIGHT_DECAY, EPS_HAT, DECAY, CORRECTED, CORRECTION };
-#define PARAMS(AMSGRAD_DEF, WEIGHT_DECAY_DEF, DECAY_DEF) { \
-    BETA1_PARAM(0.9), \
-    BETA2_PARAM(0.999), \
-    EPS_PARAM(1e-8), \
-    LEHR_BOOLP("amsgrad", AMSGRAD_DEF, "divide by the largest v so far"), \
-    WEIGHT_DECAY_PARAM(WEIGHT_DECAY_DEF), \
-    LEHR_BOOLP("eps_hat", 0, "eps beside the uncorrected root (Keras)"), \
-    DECAY_PARAM(DECAY_DEF), \
-    LEHR_BOOLP("corrected", 0, "amsgrad: the largest corrected v (optax)"), \
-    LEHR_BOOLP("correction", 1, "correct the averages for their start at 0")}
+#define PARAMS(AMSGRAD_DEF, WEIGHT_DECAY_DEF, DECAY_DEF)                                           \
+    {                                                                                              \
+        BETA1_PARAM(0.9), BETA2_PARAM(0.999), EPS_PARAM(1e-8),                                     \
+            LEHR_BOOLP("amsgrad", AMSGRAD_DEF, "divide by the largest v so far"),                  \
+            WEIGHT_DECAY_PARAM(WEIGHT_DECAY_DEF),                                                  \
+            LEHR_BOOLP("eps_hat", 0, "eps beside the uncorrected root (Keras)"),                   \
+            DECAY_PARAM(DECAY_DEF),                                                                \
+            LEHR_BOOLP("corrected", 0, "amsgrad: the largest corrected v (optax)"),                \
+            LEHR_BOOLP("correction", 1, "correct the averages for their start at 0")               \
+    }
 static const lehr_param adam_params[] = PARAMS(0, 0, DECAY_L2);
 static const lehr_param amsgrad_params[] = PARAMS(1, 0, DECAY_L2);
 static const lehr_param adamw_params[] = PARAMS(0, 0.01, DECAY_DECOUPLED);
@@ -25,7 +25,8 @@ static const lehr_slot slots[] = {LEHR_SLOT("m", "average of gradients"),
                                   LEHR_SLOT("v", "average of squared gradients"),
                                   LEHR_SLOT_WHEN("vmax", "amsgrad", "largest v")};
 enum { SHARE1, SHARE2, CORRECT1, CORRECT2, EPS_T, SHRINK };
-static const char *const scalars[] = {"share1", "share2", "correct1", "correct2", "eps_t", "shrink"};
+static const char *const scalars[] = {"share1",   "share2", "correct1",
+                                      "correct2", "eps_t",  "shrink"};
 static const lehr_pass passes[] = {LEHR_PASS(
     DECAY_CODE
     "m = beta1 * m + share1 * d;\n"
@@ -71,21 +72,28 @@ static lehr_status scalar(const lehr_update *u, const double *s, double *out)
     return LEHR_OK;
 }
 
-#define OPTIMIZER(NAME, DOC) { \
-    .size = sizeof(lehr_optimizer), .name = #NAME, .doc = DOC, .params = LEHR_TABLE(NAME##_params), \
-    .slots = LEHR_TABLE(slots), .scalars = LEHR_TABLE(scalars), .passes = LEHR_TABLE(passes), \
-    .presets = LEHR_TABLE(NAME##_presets), .scalar = scalar, .lr = 0.001}
-static const lehr_optimizer adam = OPTIMIZER(
-    adam, "w -= lr mhat / (sqrt(vhat) + eps); m, v averages of g, g^2");
-static const lehr_optimizer amsgrad = OPTIMIZER(
-    amsgrad, "adam that divides by the largest v so far");
-static const lehr_optimizer adamw = OPTIMIZER(
-    adamw, "adam, and w -= lr weight_decay w beside the averages");
+#define OPTIMIZER(NAME, DOC)                                                                       \
+    {                                                                                              \
+        .size = sizeof(lehr_optimizer), .name = #NAME, .doc = DOC,                                 \
+        .params = LEHR_TABLE(NAME##_params), .slots = LEHR_TABLE(slots),                           \
+        .scalars = LEHR_TABLE(scalars), .passes = LEHR_TABLE(passes),                              \
+        .presets = LEHR_TABLE(NAME##_presets), .scalar = scalar, .lr = 0.001                       \
+    }
+static const lehr_optimizer adam =
+    OPTIMIZER(adam, "w -= lr mhat / (sqrt(vhat) + eps); m, v averages of g, g^2");
+static const lehr_optimizer amsgrad =
+    OPTIMIZER(amsgrad, "adam that divides by the largest v so far");
+static const lehr_optimizer adamw =
+    OPTIMIZER(adamw, "adam, and w -= lr weight_decay w beside the averages");
 
 const lehr_plugin *lehr_plugin_v1(void)
 {
     static const lehr_optimizer *const all[] = {&adam, &amsgrad, &adamw};
-    static const lehr_plugin self = {.size = sizeof self, .abi = LEHR_ABI, .id = "org.lehr.adam",
-                                     .version = "1.0", .optimizers = all, .optimizer_count = 3};
+    static const lehr_plugin self = {.size = sizeof self,
+                                     .abi = LEHR_ABI,
+                                     .id = "org.lehr.adam",
+                                     .version = "1.0",
+                                     .optimizers = all,
+                                     .optimizer_count = 3};
     return &self;
 }

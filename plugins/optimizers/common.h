@@ -19,16 +19,17 @@ static const char *const decay_choices[] = {"l2", "decoupled", "scheduled", "ind
 #define BETA1_PARAM(DEF) BETA_PARAM("beta1", DEF, "decay of the average of gradients")
 #define BETA2_PARAM(DEF) BETA_PARAM("beta2", DEF, "decay of the average of squares")
 #define EPS_PARAM(DEF) LEHR_SCHEDULABLEP("eps", DEF, 0, LEHR_ANY, 0, "keeps the quotient finite")
-#define WEIGHT_DECAY_PARAM(DEF) \
+#define WEIGHT_DECAY_PARAM(DEF)                                                                    \
     LEHR_SCHEDULABLEP("weight_decay", DEF, 0, LEHR_ANY, LEHR_P_LOG, "weight decay, as decay says")
-#define DECAY_PARAM(DEF) \
-    LEHR_CHOICEP("decay", DEF, decay_choices, "how weight decay acts: l2: added to the gradient; " \
-                 "decoupled: w -= lr weight_decay w; scheduled: w -= lr/base weight_decay w; " \
+#define DECAY_PARAM(DEF)                                                                           \
+    LEHR_CHOICEP("decay", DEF, decay_choices,                                                      \
+                 "how weight decay acts: l2: added to the gradient; "                              \
+                 "decoupled: w -= lr weight_decay w; scheduled: w -= lr/base weight_decay w; "     \
                  "independent: w -= weight_decay w")
 
 /* Weight decay in a pass: d is the gradient from here on.  With it belongs the scalar shrink. */
-#define DECAY_CODE \
-    "real d = decay == 0 ? g + weight_decay * w : g;\n" \
+#define DECAY_CODE                                                                                 \
+    "real d = decay == 0 ? g + weight_decay * w : g;\n"                                            \
     "w -= shrink * w;\n"
 
 /* The share of the weight that an update takes away. */
@@ -39,7 +40,8 @@ static inline double decay_shrink(const lehr_update *u, double weight_decay, dou
     return decay == DECAY_INDEPENDENT ? weight_decay : 0;
 }
 
-/* RAdam's factor (Liu et al., arXiv 1908.03265, algorithm 2), 0 while the variance is intractable. */
+/* RAdam's factor (Liu et al., arXiv 1908.03265, algorithm 2), 0 while the variance is intractable.
+ */
 static inline double rectification(double beta2, double t)
 {
     double power = pow(beta2, t), most = 2 / (1 - beta2) - 1;

@@ -5,19 +5,25 @@
  * ones, as in the paper and optax; timm starts them after the first k updates. */
 #include "common.h"
 
-#define LOOKAHEAD_PARAMS(K) \
-    LEHR_INTP("k", K, 1, 1e15, "updates between two meetings"), \
-    LEHR_SCHEDULABLEP("alpha", 0.5, 0, 1, 0, "share of the way that the slow weights go")
-#define ADAM_PARAMS(BETA1, EPS, WEIGHT_DECAY, DECAY) \
-    BETA1_PARAM(BETA1), BETA2_PARAM(0.999), EPS_PARAM(EPS), WEIGHT_DECAY_PARAM(WEIGHT_DECAY), \
-    DECAY_PARAM(DECAY)
-#define SLOW_SLOT {"slow", "slow weights", 0, LEHR_SLOT_STATE, LEHR_SLOT_FROM_WEIGHT, 0, 0}
-#define LOOKAHEAD_CODE \
-    "slow = meet != 0 ? slow + alpha * (w - slow) : slow;\n" \
+#define LOOKAHEAD_PARAMS(K)                                                                        \
+    LEHR_INTP("k", K, 1, 1e15, "updates between two meetings"),                                    \
+        LEHR_SCHEDULABLEP("alpha", 0.5, 0, 1, 0, "share of the way that the slow weights go")
+#define ADAM_PARAMS(BETA1, EPS, WEIGHT_DECAY, DECAY)                                               \
+    BETA1_PARAM(BETA1), BETA2_PARAM(0.999), EPS_PARAM(EPS), WEIGHT_DECAY_PARAM(WEIGHT_DECAY),      \
+        DECAY_PARAM(DECAY)
+#define SLOW_SLOT                                                                                  \
+    {                                                                                              \
+        "slow", "slow weights", 0, LEHR_SLOT_STATE, LEHR_SLOT_FROM_WEIGHT, 0, 0                    \
+    }
+#define LOOKAHEAD_CODE                                                                             \
+    "slow = meet != 0 ? slow + alpha * (w - slow) : slow;\n"                                       \
     "w = meet != 0 ? slow : w;\n"
 
 enum { K, ALPHA };
-static int meets(const lehr_update *u) { return fmod((double)u->t, u->p[K]) == 0; }
+static int meets(const lehr_update *u)
+{
+    return fmod((double)u->t, u->p[K]) == 0;
+}
 
 /* ---- sgd ---- */
 
@@ -30,9 +36,8 @@ static const lehr_slot sgd_slots[] = {LEHR_SLOT_WHEN("velocity", "momentum", "ru
                                       SLOW_SLOT};
 static const char *const sgd_scalars[] = {"meet", "shrink"};
 static const lehr_pass sgd_passes[] = {LEHR_PASS(
-    DECAY_CODE
-    "velocity = momentum * velocity + d;\n"
-    "w -= lr * (nesterov != 0 ? d + momentum * velocity : velocity);\n" LOOKAHEAD_CODE)};
+    DECAY_CODE "velocity = momentum * velocity + d;\n"
+               "w -= lr * (nesterov != 0 ? d + momentum * velocity : velocity);\n" LOOKAHEAD_CODE)};
 static const lehr_preset sgd_presets[] = {
     {"paper", "lr=0.1, k=5, alpha=0.8", "arXiv 1907.08610, section 5.1 (CIFAR)"}};
 
@@ -45,11 +50,16 @@ static lehr_status sgd_scalar(const lehr_update *u, const double *s, double *out
 }
 
 static const lehr_optimizer lookahead_sgd = {
-    .size = sizeof lookahead_sgd, .name = "lookahead_sgd",
+    .size = sizeof lookahead_sgd,
+    .name = "lookahead_sgd",
     .doc = "sgd; every k updates slow += alpha (w - slow), w = slow",
-    .params = LEHR_TABLE(sgd_params), .slots = LEHR_TABLE(sgd_slots),
-    .scalars = LEHR_TABLE(sgd_scalars), .passes = LEHR_TABLE(sgd_passes),
-    .presets = LEHR_TABLE(sgd_presets), .scalar = sgd_scalar, .lr = 0.1};
+    .params = LEHR_TABLE(sgd_params),
+    .slots = LEHR_TABLE(sgd_slots),
+    .scalars = LEHR_TABLE(sgd_scalars),
+    .passes = LEHR_TABLE(sgd_passes),
+    .presets = LEHR_TABLE(sgd_presets),
+    .scalar = sgd_scalar,
+    .lr = 0.1};
 
 /* ---- adamw, radam ---- */
 
@@ -63,12 +73,11 @@ static const lehr_slot slots[] = {LEHR_SLOT("m", "average of gradients"),
 enum { MEET, SHARE1, SHARE2, CORRECT1, CORRECT2, EPS_T, RECTIFY, SHRINK };
 static const char *const scalars[] = {"meet",     "share1", "share2",  "correct1",
                                       "correct2", "eps_t",  "rectify", "shrink"};
-static const lehr_pass passes[] = {LEHR_PASS(
-    DECAY_CODE
-    "m = beta1 * m + share1 * d;\n"
-    "v = beta2 * v + share2 * d * d;\n"
-    "w -= lr * correct1 * (rectify != 0 ? rectify * m / (sqrt(v) * correct2 + eps_t) : m);\n"
-    LOOKAHEAD_CODE)};
+static const lehr_pass passes[] = {
+    LEHR_PASS(DECAY_CODE "m = beta1 * m + share1 * d;\n"
+                         "v = beta2 * v + share2 * d * d;\n"
+                         "w -= lr * correct1 * (rectify != 0 ? rectify * m / (sqrt(v) * correct2 + "
+                         "eps_t) : m);\n" LOOKAHEAD_CODE)};
 static const lehr_preset adamw_presets[] = {
     {"paper", "lr=0.001, k=5, alpha=0.5", "arXiv 1907.08610, section 5"}};
 static const lehr_preset ranger_presets[] = {
@@ -98,23 +107,36 @@ static lehr_status ranger_scalar(const lehr_update *u, const double *s, double *
 }
 
 static const lehr_optimizer lookahead_adamw = {
-    .size = sizeof lookahead_adamw, .name = "lookahead_adamw",
+    .size = sizeof lookahead_adamw,
+    .name = "lookahead_adamw",
     .doc = "adamw; every k updates slow += alpha (w - slow), w = slow",
-    .params = LEHR_TABLE(adamw_params), .slots = LEHR_TABLE(slots), .scalars = LEHR_TABLE(scalars),
-    .passes = LEHR_TABLE(passes), .presets = LEHR_TABLE(adamw_presets), .scalar = adamw_scalar,
+    .params = LEHR_TABLE(adamw_params),
+    .slots = LEHR_TABLE(slots),
+    .scalars = LEHR_TABLE(scalars),
+    .passes = LEHR_TABLE(passes),
+    .presets = LEHR_TABLE(adamw_presets),
+    .scalar = adamw_scalar,
     .lr = 0.001};
 static const lehr_optimizer ranger = {
-    .size = sizeof ranger, .name = "ranger",
+    .size = sizeof ranger,
+    .name = "ranger",
     .doc = "radam; every k updates slow += alpha (w - slow), w = slow",
-    .params = LEHR_TABLE(ranger_params), .slots = LEHR_TABLE(slots), .scalars = LEHR_TABLE(scalars),
-    .passes = LEHR_TABLE(passes), .presets = LEHR_TABLE(ranger_presets), .scalar = ranger_scalar,
+    .params = LEHR_TABLE(ranger_params),
+    .slots = LEHR_TABLE(slots),
+    .scalars = LEHR_TABLE(scalars),
+    .passes = LEHR_TABLE(passes),
+    .presets = LEHR_TABLE(ranger_presets),
+    .scalar = ranger_scalar,
     .lr = 0.001};
 
 const lehr_plugin *lehr_plugin_v1(void)
 {
     static const lehr_optimizer *const all[] = {&lookahead_sgd, &lookahead_adamw, &ranger};
-    static const lehr_plugin self = {.size = sizeof self, .abi = LEHR_ABI,
-                                     .id = "org.lehr.lookahead", .version = "1.0",
-                                     .optimizers = all, .optimizer_count = 3};
+    static const lehr_plugin self = {.size = sizeof self,
+                                     .abi = LEHR_ABI,
+                                     .id = "org.lehr.lookahead",
+                                     .version = "1.0",
+                                     .optimizers = all,
+                                     .optimizer_count = 3};
     return &self;
 }

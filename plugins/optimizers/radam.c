@@ -7,9 +7,9 @@
 
 enum { BETA1, BETA2, EPS, EPS_HAT, WEIGHT_DECAY, DECAY };
 static const lehr_param params[] = {
-    BETA1_PARAM(0.9), BETA2_PARAM(0.999), EPS_PARAM(1e-8),
-    LEHR_BOOLP("eps_hat", 1, "eps beside the uncorrected root"), WEIGHT_DECAY_PARAM(0),
-    DECAY_PARAM(DECAY_L2)};
+    BETA1_PARAM(0.9),      BETA2_PARAM(0.999),
+    EPS_PARAM(1e-8),       LEHR_BOOLP("eps_hat", 1, "eps beside the uncorrected root"),
+    WEIGHT_DECAY_PARAM(0), DECAY_PARAM(DECAY_L2)};
 static const lehr_slot slots[] = {LEHR_SLOT("m", "average of gradients"),
                                   LEHR_SLOT("v", "average of squared gradients")};
 enum { SHARE1, SHARE2, CORRECT1, CORRECT2, EPS_T, RECTIFY, SHRINK };
@@ -41,8 +41,14 @@ static lehr_status scalar(const lehr_update *u, const double *s, double *out)
 }
 
 static const lehr_optimizer radam = {
-    .size = sizeof radam, .name = "radam",
+    .size = sizeof radam,
+    .name = "radam",
     .doc = "w -= lr r mhat / (sqrt(vhat) + eps), at first w -= lr mhat; r rectifies the variance",
-    .params = LEHR_TABLE(params), .slots = LEHR_TABLE(slots), .scalars = LEHR_TABLE(scalars),
-    .passes = LEHR_TABLE(passes), .presets = LEHR_TABLE(presets), .scalar = scalar, .lr = 0.001};
+    .params = LEHR_TABLE(params),
+    .slots = LEHR_TABLE(slots),
+    .scalars = LEHR_TABLE(scalars),
+    .passes = LEHR_TABLE(passes),
+    .presets = LEHR_TABLE(presets),
+    .scalar = scalar,
+    .lr = 0.001};
 LEHR_OPTIMIZER_PLUGIN("org.lehr.radam", "1.0", radam)

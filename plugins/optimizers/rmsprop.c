@@ -22,15 +22,14 @@ static const lehr_slot slots[] = {
     LEHR_SLOT_WHEN("velocity", "momentum", "running step")};
 enum { SHARE, SHRINK };
 static const char *const scalars[] = {"share", "shrink"};
-static const lehr_pass passes[] = {LEHR_PASS(
-    DECAY_CODE
-    "square = rho * square + share * d * d;\n"
-    "mean = rho * mean + share * d;\n"
-    "real v = centered != 0 ? square - mean * mean : square;\n"
-    "v = v < 0 ? 0 : v; /* rounding; a NaN stays */\n"
-    "d = d / (eps_inside != 0 ? sqrt(v + eps) : sqrt(v) + eps);\n"
-    "velocity = momentum * velocity + (lr_inside != 0 ? lr * d : d);\n"
-    "w -= lr_inside != 0 ? velocity : lr * velocity;\n")};
+static const lehr_pass passes[] = {
+    LEHR_PASS(DECAY_CODE "square = rho * square + share * d * d;\n"
+                         "mean = rho * mean + share * d;\n"
+                         "real v = centered != 0 ? square - mean * mean : square;\n"
+                         "v = v < 0 ? 0 : v; /* rounding; a NaN stays */\n"
+                         "d = d / (eps_inside != 0 ? sqrt(v + eps) : sqrt(v) + eps);\n"
+                         "velocity = momentum * velocity + (lr_inside != 0 ? lr * d : d);\n"
+                         "w -= lr_inside != 0 ? velocity : lr * velocity;\n")};
 static const lehr_preset presets[] = {
     {"torch", "lr=0.01", "torch.optim.RMSprop"},
     {"keras3", "lr=0.001, rho=0.9, eps=1e-7, eps_inside=1, lr_inside=1, decay=decoupled",
@@ -48,9 +47,15 @@ static lehr_status scalar(const lehr_update *u, const double *s, double *out)
     return LEHR_OK;
 }
 
-static const lehr_optimizer rmsprop = {
-    .size = sizeof rmsprop, .name = "rmsprop",
-    .doc = "v = rho v + (1 - rho) g^2; w -= lr g / (sqrt(v) + eps)",
-    .params = LEHR_TABLE(params), .slots = LEHR_TABLE(slots), .scalars = LEHR_TABLE(scalars),
-    .passes = LEHR_TABLE(passes), .presets = LEHR_TABLE(presets), .scalar = scalar, .lr = 0.01};
+static const lehr_optimizer rmsprop = {.size = sizeof rmsprop,
+                                       .name = "rmsprop",
+                                       .doc =
+                                           "v = rho v + (1 - rho) g^2; w -= lr g / (sqrt(v) + eps)",
+                                       .params = LEHR_TABLE(params),
+                                       .slots = LEHR_TABLE(slots),
+                                       .scalars = LEHR_TABLE(scalars),
+                                       .passes = LEHR_TABLE(passes),
+                                       .presets = LEHR_TABLE(presets),
+                                       .scalar = scalar,
+                                       .lr = 0.01};
 LEHR_OPTIMIZER_PLUGIN("org.lehr.rmsprop", "1.0", rmsprop)

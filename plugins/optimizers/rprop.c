@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * rprop (Riedmiller & Braun, ICNN 1993; the variant iRprop- of Igel & Huesken, 2000): each weight has
- * a step of its own, times eta_plus while its gradient keeps its sign and eta_minus when it turns;
- * w -= step sign(g), and no move at a turn.  The steps start at the first lr; later ones do nothing.
- * For large batches: noise turns signs. */
+ * rprop (Riedmiller & Braun, ICNN 1993; the variant iRprop- of Igel & Huesken, 2000): each weight
+ * has a step of its own, times eta_plus while its gradient keeps its sign and eta_minus when it
+ * turns; w -= step sign(g), and no move at a turn.  The steps start at the first lr; later ones do
+ * nothing. For large batches: noise turns signs. */
 #include "common.h"
 
 static const lehr_param params[] = {
@@ -42,9 +42,15 @@ static lehr_status check(const lehr_host *host, const double *p)
 }
 
 static const lehr_optimizer rprop = {
-    .size = sizeof rprop, .name = "rprop",
+    .size = sizeof rprop,
+    .name = "rprop",
     .doc = "w -= step sign(g); step *= eta_plus while the sign stays, eta_minus when it turns",
-    .params = LEHR_TABLE(params), .slots = LEHR_TABLE(slots), .scalars = LEHR_TABLE(scalars),
-    .passes = LEHR_TABLE(passes), .presets = LEHR_TABLE(presets), .scalar = scalar, .check = check,
+    .params = LEHR_TABLE(params),
+    .slots = LEHR_TABLE(slots),
+    .scalars = LEHR_TABLE(scalars),
+    .passes = LEHR_TABLE(passes),
+    .presets = LEHR_TABLE(presets),
+    .scalar = scalar,
+    .check = check,
     .lr = 0.01};
 LEHR_OPTIMIZER_PLUGIN("org.lehr.rprop", "1.0", rprop)

@@ -158,9 +158,16 @@ Test(output, catalogues)
     spawn_free(&s);
     s = spawn(NO_DEVICE, "optimizer list");
     static const char *const optimizers[] = {"sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw",
-                                             "nesterov", "keras3:adam"};
+                                             "lion", "0.002", "w -= lr"};
     for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++)
         cr_expect(strstr(s.out, optimizers[i]), "optimizer list has no %s", optimizers[i]);
+    spawn_free(&s);
+    s = spawn(NO_DEVICE, "optimizer list sgd keras3:adam");
+    cr_expect_eq(s.code, 2, "a preset is no name");
+    spawn_free(&s);
+    s = spawn(NO_DEVICE, "optimizer list sgd adam");
+    cr_expect(strstr(s.out, "nesterov") && strstr(s.out, "keras3:adam") && strstr(s.out, "default lr"),
+              "%s", s.out);
     spawn_free(&s);
 }
 

@@ -217,7 +217,7 @@ Test(loader, what_is_loaded_is_told)
                  "the same file again is no error");
     cr_assert(lehr_registry_plugin_count(reg) >= 16);
     lehr_registry_plugin(reg, 0, &info);
-    cr_expect_str_eq(info.id, "org.lehr.adadelta");
+    cr_expect_str_eq(info.id, "org.lehr.adabelief");
     cr_expect_eq(strlen(info.sha256), 64);
     cr_expect_eq(info.path[0], '/');
     cr_expect_eq(info.optimizer_count, 1);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Element-wise optimizers on the device against formulas written here in double, from the papers and
- * the documentation of PyTorch, Keras, optax and timm: 100 updates with a learning rate that changes
- * each time, for the defaults, the presets and random values of every parameter. */
+ * Element-wise optimizers on the device against formulas written here in double, from the papers
+ * and the documentation of PyTorch, Keras, optax and timm: 100 updates with a learning rate that
+ * changes each time, for the defaults, the presets and random values of every parameter. */
 #define _GNU_SOURCE
 #include "tests/plugin/trial.h"
 
-/* One weight: w, its slots s (0 before the first update), its gradient g.  s[TIE] is set where a sign
- * was too close to call. */
+/* One weight: w, its slots s (0 before the first update), its gradient g.  s[TIE] is set where a
+ * sign was too close to call. */
 enum { TIE = 4, SLOTS };
 typedef struct rule {
     const char *name;
@@ -18,7 +18,8 @@ typedef struct rule {
 } rule;
 
 static const char *const decays[] = {"l2", "decoupled", "scheduled", "independent", NULL};
-#define DECAY(WEIGHT_DECAY, HOW) LOGR("weight_decay", WEIGHT_DECAY, 1e-4, 0.02), WORDS("decay", HOW, decays)
+#define DECAY(WEIGHT_DECAY, HOW)                                                                   \
+    LOGR("weight_decay", WEIGHT_DECAY, 1e-4, 0.02), WORDS("decay", HOW, decays)
 
 /* The gradient with an L2 penalty, or the weight with decay beside it. */
 static double decayed(const moment *c, double *w, double g, int weight_decay)
@@ -35,7 +36,10 @@ static double average(double *slot, double value, double beta)
     return *slot;
 }
 
-static double unbias(double value, double beta, double t) { return value / (1 - pow(beta, t)); }
+static double unbias(double value, double beta, double t)
+{
+    return value / (1 - pow(beta, t));
+}
 
 /* ---- sgd and its kin ---- */
 
@@ -273,7 +277,10 @@ static void adan(const moment *c, double *w, double *s, double g)
 }
 
 enum { LP_AFTER = EPS + 1, LP_WD };
-static void laprop_prepare(moment *c) { average(&c->h[0], c->lr, c->p[BETA1]); }
+static void laprop_prepare(moment *c)
+{
+    average(&c->h[0], c->lr, c->p[BETA1]);
+}
 
 static void laprop(const moment *c, double *w, double *s, double g)
 {
@@ -359,50 +366,55 @@ static void lookahead_sgd(const moment *c, double *w, double *s, double g)
 
 /* ---- the rules and their ranges ---- */
 
-#define SGD(MU, NESTEROV, MOST, INSIDE, HOW) \
-    REAL("momentum", MU, 0.5, 0.95), WHOLE("nesterov", NESTEROV, NESTEROV, NESTEROV), \
-    REAL("dampening", 0, 0, MOST), FLAG("lr_inside", INSIDE), DECAY(0, HOW)
-#define ADAGRAD(EPS, INIT, INSIDE, HOW) \
-    LOGR("eps", EPS, 1e-10, 0.1), REAL("init", INIT, 0, 0.5), REAL("lr_decay", 0, 0, 0.05), \
-    FLAG("eps_inside", INSIDE), DECAY(0, HOW)
-#define ADADELTA(RHO, EPS, HOW) REAL("rho", RHO, 0.8, 0.99), LOGR("eps", EPS, 1e-6, 0.1), DECAY(0, HOW)
-#define RMSPROP(RHO, EPS, EPS_INSIDE, LR_INSIDE, INIT, HOW) \
-    REAL("rho", RHO, 0.8, 0.99), LOGR("eps", EPS, 1e-4, 0.1), REAL("momentum", 0, 0.1, 0.9), \
-    FLAG("centered", 0), FLAG("eps_inside", EPS_INSIDE), FLAG("lr_inside", LR_INSIDE), \
-    REAL("init", INIT, 0, 1), DECAY(0, HOW)
-#define BETAS(ONE, TWO, E) \
+#define SGD(MU, NESTEROV, MOST, INSIDE, HOW)                                                       \
+    REAL("momentum", MU, 0.5, 0.95), WHOLE("nesterov", NESTEROV, NESTEROV, NESTEROV),              \
+        REAL("dampening", 0, 0, MOST), FLAG("lr_inside", INSIDE), DECAY(0, HOW)
+#define ADAGRAD(EPS, INIT, INSIDE, HOW)                                                            \
+    LOGR("eps", EPS, 1e-10, 0.1), REAL("init", INIT, 0, 0.5), REAL("lr_decay", 0, 0, 0.05),        \
+        FLAG("eps_inside", INSIDE), DECAY(0, HOW)
+#define ADADELTA(RHO, EPS, HOW)                                                                    \
+    REAL("rho", RHO, 0.8, 0.99), LOGR("eps", EPS, 1e-6, 0.1), DECAY(0, HOW)
+#define RMSPROP(RHO, EPS, EPS_INSIDE, LR_INSIDE, INIT, HOW)                                        \
+    REAL("rho", RHO, 0.8, 0.99), LOGR("eps", EPS, 1e-4, 0.1), REAL("momentum", 0, 0.1, 0.9),       \
+        FLAG("centered", 0), FLAG("eps_inside", EPS_INSIDE), FLAG("lr_inside", LR_INSIDE),         \
+        REAL("init", INIT, 0, 1), DECAY(0, HOW)
+#define BETAS(ONE, TWO, E)                                                                         \
     REAL("beta1", ONE, 0.5, 0.95), REAL("beta2", TWO, 0.9, 0.999), LOGR("eps", E, 1e-8, 0.1)
-#define ADAM(EPS, AMSGRAD, HAT, CORRECTED, CORRECTION, WEIGHT_DECAY, HOW) \
-    BETAS(0.9, 0.999, EPS), FLAG("amsgrad", AMSGRAD), FLAG("eps_hat", HAT), \
-    FLAG("corrected", CORRECTED), FLAG("correction", CORRECTION), DECAY(WEIGHT_DECAY, HOW)
+#define ADAM(EPS, AMSGRAD, HAT, CORRECTED, CORRECTION, WEIGHT_DECAY, HOW)                          \
+    BETAS(0.9, 0.999, EPS), FLAG("amsgrad", AMSGRAD), FLAG("eps_hat", HAT),                        \
+        FLAG("corrected", CORRECTED), FLAG("correction", CORRECTION), DECAY(WEIGHT_DECAY, HOW)
 #define ADAMAX(EPS, INSIDE, HOW) BETAS(0.9, 0.999, EPS), FLAG("eps_inside", INSIDE), DECAY(0, HOW)
-#define NADAM(EPS, PSI, CORRECTION, WEIGHT_DECAY, HOW) \
-    BETAS(0.9, 0.999, EPS), LOGR("momentum_decay", PSI, 1e-3, 1), \
-    WORDS("correction", CORRECTION, corrections), DECAY(WEIGHT_DECAY, HOW)
+#define NADAM(EPS, PSI, CORRECTION, WEIGHT_DECAY, HOW)                                             \
+    BETAS(0.9, 0.999, EPS), LOGR("momentum_decay", PSI, 1e-3, 1),                                  \
+        WORDS("correction", CORRECTION, corrections), DECAY(WEIGHT_DECAY, HOW)
 #define RADAM(EPS, HAT, HOW) BETAS(0.9, 0.999, EPS), FLAG("eps_hat", HAT), DECAY(0, HOW)
-#define YOGI(INIT_M, CORRECTION) \
-    BETAS(0.9, 0.999, 1e-3), REAL("init", 1e-6, 0, 1), REAL("init_m", INIT_M, 0, 1), \
-    FLAG("correction", CORRECTION), DECAY(0, 0)
-#define BELIEF(EPS, ROOT, RECTIFY, HOW) \
-    BETAS(0.9, 0.999, EPS), LOGR("eps_root", ROOT, 1e-16, 1e-3), FLAG("rectify", RECTIFY), DECAY(0, HOW)
-#define ADAN(ROOT, HOW) \
-    REAL("beta1", 0.98, 0.5, 0.98), REAL("beta2", 0.92, 0.5, 0.95), LOGR("eps", 1e-8, 1e-8, 0.1), \
-    REAL("beta3", 0.99, 0.9, 0.99), LOGR("eps_root", ROOT, 1e-12, 1e-2), \
-    LOGR("weight_decay", 0, 1e-3, 0.1), WORDS("decay", HOW, adan_decays)
+#define YOGI(INIT_M, CORRECTION)                                                                   \
+    BETAS(0.9, 0.999, 1e-3), REAL("init", 1e-6, 0, 1), REAL("init_m", INIT_M, 0, 1),               \
+        FLAG("correction", CORRECTION), DECAY(0, 0)
+#define BELIEF(EPS, ROOT, RECTIFY, HOW)                                                            \
+    BETAS(0.9, 0.999, EPS), LOGR("eps_root", ROOT, 1e-16, 1e-3), FLAG("rectify", RECTIFY),         \
+        DECAY(0, HOW)
+#define ADAN(ROOT, HOW)                                                                            \
+    REAL("beta1", 0.98, 0.5, 0.98), REAL("beta2", 0.92, 0.5, 0.95), LOGR("eps", 1e-8, 1e-8, 0.1),  \
+        REAL("beta3", 0.99, 0.9, 0.99), LOGR("eps_root", ROOT, 1e-12, 1e-2),                       \
+        LOGR("weight_decay", 0, 1e-3, 0.1), WORDS("decay", HOW, adan_decays)
 #define LAPROP(AFTER) BETAS(0.9, 0.999, 1e-15), FLAG("after", AFTER), DECAY(0, 1)
-#define ADOPT(POWER) BETAS(0.9, 0.9999, 1e-6), FLAG("clip", 1), REAL("clip_power", POWER, 0, 0.5), DECAY(0, 0)
-#define ADEMAMIX(ALPHA, WEIGHT_DECAY) \
-    BETAS(0.9, 0.999, 1e-8), REAL("beta3", 0.9999, 0.96, 0.9999), REAL("alpha", ALPHA, 0, 8), \
-    WHOLE("warmup", 0, 0, 150), DECAY(WEIGHT_DECAY, 1)
+#define ADOPT(POWER)                                                                               \
+    BETAS(0.9, 0.9999, 1e-6), FLAG("clip", 1), REAL("clip_power", POWER, 0, 0.5), DECAY(0, 0)
+#define ADEMAMIX(ALPHA, WEIGHT_DECAY)                                                              \
+    BETAS(0.9, 0.999, 1e-8), REAL("beta3", 0.9999, 0.96, 0.9999), REAL("alpha", ALPHA, 0, 8),      \
+        WHOLE("warmup", 0, 0, 150), DECAY(WEIGHT_DECAY, 1)
 #define MADGRAD REAL("momentum", 0.9, 0, 0.95), LOGR("eps", 1e-6, 1e-6, 0.1), DECAY(0, 0)
-#define FTRL(KEEP, INIT) \
-    REAL("lr_power", -0.5, -0.8, -0.2), REAL("init", INIT, 0.05, 1), REAL("l1", 0, 0, 0.1), \
-    REAL("l2", 0, 0, 0.1), REAL("l2_shrinkage", 0, 0, 0.1), REAL("beta", 0, 0, 1), FLAG("keep", KEEP), \
-    DECAY(0, 1)
-#define LION REAL("beta1", 0.9, 0.5, 0.95), REAL("beta2", 0.99, 0.9, 0.99), LOGR("weight_decay", 0, 1e-3, 0.1)
-#define RPROP \
-    REAL("eta_minus", 0.5, 0.3, 0.9), REAL("eta_plus", 1.2, 1.05, 1.5), LOGR("step_min", 1e-6, 1e-6, 1e-3), \
-    REAL("step_max", 50, 0.1, 1)
+#define FTRL(KEEP, INIT)                                                                           \
+    REAL("lr_power", -0.5, -0.8, -0.2), REAL("init", INIT, 0.05, 1), REAL("l1", 0, 0, 0.1),        \
+        REAL("l2", 0, 0, 0.1), REAL("l2_shrinkage", 0, 0, 0.1), REAL("beta", 0, 0, 1),             \
+        FLAG("keep", KEEP), DECAY(0, 1)
+#define LION                                                                                       \
+    REAL("beta1", 0.9, 0.5, 0.95), REAL("beta2", 0.99, 0.9, 0.99),                                 \
+        LOGR("weight_decay", 0, 1e-3, 0.1)
+#define RPROP                                                                                      \
+    REAL("eta_minus", 0.5, 0.3, 0.9), REAL("eta_plus", 1.2, 1.05, 1.5),                            \
+        LOGR("step_min", 1e-6, 1e-6, 1e-3), REAL("step_max", 50, 0.1, 1)
 #define SIGNUM(MOMENTUM) REAL("momentum", MOMENTUM, 0.5, 0.95), DECAY(0, 1)
 #define SLOW(K) WHOLE("k", K, 1, 10), REAL("alpha", 0.5, 0.1, 1)
 
@@ -450,19 +462,30 @@ static const rule rules[] = {
     {"adopt", 0.01, NULL, adopt, {ADOPT(0.25)}},
     {"ademamix", 0.01, ademamix_prepare, ademamix, {ADEMAMIX(5, 0)}},
     {"paper:ademamix", 0.01, ademamix_prepare, ademamix, {ADEMAMIX(8, 0.1)}},
-    {"lookahead_sgd", 0.01, NULL, lookahead_sgd,
+    {"lookahead_sgd",
+     0.01,
+     NULL,
+     lookahead_sgd,
      {SLOW(5), REAL("momentum", 0.9, 0.1, 0.9), FLAG("nesterov", 0), DECAY(0, 0)}},
-    {"lookahead_adamw", 0.01, NULL, lookahead_adamw, {SLOW(5), BETAS(0.9, 0.999, 1e-8), DECAY(0.01, 1)}},
+    {"lookahead_adamw",
+     0.01,
+     NULL,
+     lookahead_adamw,
+     {SLOW(5), BETAS(0.9, 0.999, 1e-8), DECAY(0.01, 1)}},
     {"ranger", 0.02, NULL, ranger, {SLOW(6), BETAS(0.95, 0.999, 1e-5), DECAY(0, 1)}},
 };
 
 /* ---- the comparison ---- */
 
-static bool in_use(size_t i) { return i < WEIGHTS || (i >= BIAS_AT && i < BIAS_AT + BIASES); }
+static bool in_use(size_t i)
+{
+    return i < WEIGHTS || (i >= BIAS_AT && i < BIAS_AT + BIASES);
+}
 
 /* The reference follows the device's numbers: float weights to begin with, float gradients, and the
  * float learning rate that the updater says it used. */
-static void follow(const rule *k, moment both[2], double *w, double (*s)[SLOTS], double t, double lr)
+static void follow(const rule *k, moment both[2], double *w, double (*s)[SLOTS], double t,
+                   double lr)
 {
     for (int i = 0; i < 2; i++) {
         both[i].t = t;
@@ -471,7 +494,8 @@ static void follow(const rule *k, moment both[2], double *w, double (*s)[SLOTS],
         if (k->prepare) k->prepare(&both[i]);
     }
     for (size_t i = 0; i < ARENA; i++)
-        if (in_use(i)) k->element(&both[i >= BIAS_AT], &w[i], s[i], (double)trial_gradient((int)t)[i]);
+        if (in_use(i))
+            k->element(&both[i >= BIAS_AT], &w[i], s[i], (double)trial_gradient((int)t)[i]);
 }
 
 /* Both groups start alike; biases have no weight decay. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Optimizer rules against formulas in double: a rule's parameters with their ranges, and the drawing
- * of values.  Draw 0 is the rule as it is named (its defaults, or a preset's), every other draw
- * writes all parameters with random values. */
+ * Optimizer rules against formulas in double: a rule's parameters with their ranges, and the
+ * drawing of values.  Draw 0 is the rule as it is named (its defaults, or a preset's), every other
+ * draw writes all parameters with random values. */
 #ifndef LEHR_TEST_PLUGIN_TRIAL_H
 #define LEHR_TEST_PLUGIN_TRIAL_H
 
@@ -18,11 +18,26 @@ typedef struct option {
     int kind; /* 0 uniform, 1 log-uniform, 2 whole number, words below */
     const char *const *words;
 } option;
-#define REAL(NAME, DEF, LOW, HIGH) {NAME, DEF, LOW, HIGH, 0, NULL}
-#define LOGR(NAME, DEF, LOW, HIGH) {NAME, DEF, LOW, HIGH, 1, NULL}
-#define WHOLE(NAME, DEF, LOW, HIGH) {NAME, DEF, LOW, HIGH, 2, NULL}
-#define FLAG(NAME, DEF) {NAME, DEF, 0, 1, 2, NULL}
-#define WORDS(NAME, DEF, LIST) {NAME, DEF, 0, 0, 2, LIST}
+#define REAL(NAME, DEF, LOW, HIGH)                                                                 \
+    {                                                                                              \
+        NAME, DEF, LOW, HIGH, 0, NULL                                                              \
+    }
+#define LOGR(NAME, DEF, LOW, HIGH)                                                                 \
+    {                                                                                              \
+        NAME, DEF, LOW, HIGH, 1, NULL                                                              \
+    }
+#define WHOLE(NAME, DEF, LOW, HIGH)                                                                \
+    {                                                                                              \
+        NAME, DEF, LOW, HIGH, 2, NULL                                                              \
+    }
+#define FLAG(NAME, DEF)                                                                            \
+    {                                                                                              \
+        NAME, DEF, 0, 1, 2, NULL                                                                   \
+    }
+#define WORDS(NAME, DEF, LIST)                                                                     \
+    {                                                                                              \
+        NAME, DEF, 0, 0, 2, LIST                                                                   \
+    }
 
 /* One update of one group as a formula sees it. */
 typedef struct moment {
@@ -57,7 +72,8 @@ static inline void trial_text(const char *name, const option *options, uint64_t 
             at += (size_t)snprintf(out + at, size - at, "%s%s=%s", before, options[i].name,
                                    options[i].words[(size_t)p[i]]);
         else
-            at += (size_t)snprintf(out + at, size - at, "%s%s=%.17g", before, options[i].name, p[i]);
+            at +=
+                (size_t)snprintf(out + at, size - at, "%s%s=%.17g", before, options[i].name, p[i]);
     }
     snprintf(out + at, size - at, options[0].name ? ")" : "");
 }
@@ -89,7 +105,10 @@ static inline double trial_shrink(const moment *c, double weight_decay, double h
     return how == 3 ? weight_decay : 0;
 }
 
-static inline double trial_sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
+static inline double trial_sign(double x)
+{
+    return x > 0 ? 1 : x < 0 ? -1 : 0;
+}
 
 /* The sign of a computed x; *tie is set when float arithmetic of this scale may see another one. */
 static inline double trial_decide(double x, double scale, double *tie)
