@@ -36,7 +36,7 @@ Test(plugin, info)
 {
     static const expectation rows[] = {
         {"plugin info adamw", 0,
-         "org.lehr.adamw|(built in)|sha256|lehr-adamw.so|optimizer adamw|formula|0 to below 1|default "
+         "org.lehr.adam|(built in)|sha256|lehr-adam.so|optimizer adamw|formula|0 to below 1|default "
          "0.9|may be scheduled|keras3:adamw|tf.keras|8 bytes per weight|only with amsgrad|1 pass"},
         {"plugin info plateau", 0, "schedule plateau|val.loss|one of|state|starts at 1|torch:plateau"},
         {"plugin info 'keras3:adam(beta1=0.95)'", 0, "optimizer adam\n"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Optimizers on the device: compilations, groups, halt, refusals, presets.  rules.c compares the
+ * Optimizers on the device: compilations, groups, halt, refusals, presets.  formulas.c compares the
  * formulas. */
 #define _GNU_SOURCE
 #include "tests/plugin/rig.h"

@@ -556,7 +556,7 @@ static double run(rig *r, const rule *k, uint64_t draw)
     return compare(r, spec, start, w, s);
 }
 
-Test(rules, hundred_updates_of_every_rule)
+Test(formulas, hundred_updates_of_every_rule)
 {
     rig r;
     double worst = 0;
