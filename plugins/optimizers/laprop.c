@@ -17,7 +17,7 @@ static const lehr_param params[] = {
     LEHR_BOOLP("after", 0, "weight decay after the step")};
 static const lehr_slot slots[] = {LEHR_SLOT("m", "average of normalised gradients"),
                                   LEHR_SLOT("v", "average of squared gradients")};
-static const lehr_var state[] = {LEHR_VAR("rate", 0, "average of lr, as m")};
+static const lehr_var state[] = {LEHR_VAR("rate", 0, "average of lr / base lr, as m")};
 enum { SHARE1, SHARE2, STEP, CORRECT2, SHRINK };
 static const char *const scalars[] = {"share1", "share2", "step", "correct2", "shrink"};
 static const lehr_pass passes[] = {
@@ -31,9 +31,12 @@ static const lehr_preset presets[] = {
     {"timm", "lr=4e-4, after=1", "timm.optim.LaProp"},
     {"paper", "lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15", "arXiv 2002.04839, and its code"}};
 
+/* The learning rate with 1 for the base: the same in all groups that follow the run's schedule. */
+static double multiplier(const lehr_update *u) { return u->base_lr > 0 ? u->lr / u->base_lr : 0; }
+
 static lehr_status advance(const lehr_update *u, double *s)
 {
-    s[0] = u->p[BETA1] * s[0] + (1 - u->p[BETA1]) * u->lr;
+    s[0] = u->p[BETA1] * s[0] + (1 - u->p[BETA1]) * multiplier(u);
     return LEHR_OK;
 }
 
@@ -41,7 +44,7 @@ static lehr_status scalar(const lehr_update *u, const double *s, double *out)
 {
     out[SHARE1] = (1 - u->p[BETA1]) * u->lr;
     out[SHARE2] = 1 - u->p[BETA2];
-    out[STEP] = s[0] > 0 ? u->lr / s[0] : 0;
+    out[STEP] = s[0] > 0 ? multiplier(u) / s[0] : 0;
     out[CORRECT2] = 1 / sqrt(1 - pow(u->p[BETA2], (double)u->t));
     out[SHRINK] = decay_shrink(u, u->p[WEIGHT_DECAY], u->p[DECAY]);
     return LEHR_OK;
