@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/batchnorm/batchnorm.h"
 #include "kernels/dropout/dropout.h"
 
 /* ---- values into slabs ---- */
@@ -203,6 +204,12 @@ lehr_status lh_network_forward(lh_network *net, int n, bool train, uint64_t seed
         }
     }
     return run_phase(net, train ? LH_PHASE_TRAIN : LH_PHASE_EVAL, n, seed, draw);
+}
+
+void lh_network_set_momentum(lh_network *net, float momentum)
+{
+    for (int i = 0; i < net->step_count; i++)
+        if (net->steps[i].exec->op == &lh_batchnorm_train) net->steps[i].args.scalar[0] = momentum;
 }
 
 lehr_status lh_network_loss(lh_network *net, int n, float smoothing, float scale)

@@ -49,6 +49,9 @@ void lh_network_set_dropout(lh_network *net, double rate);
 /* Forward pass of n images from lh_network_input.  train: batch statistics and dropout keyed by
  * (seed, draw); else running statistics, no dropout. */
 lehr_status lh_network_forward(lh_network *net, int n, bool train, uint64_t seed, uint32_t draw);
+/* Momentum of the running statistics of all layers from now on; 0: each layer's own.  1 / k at batch k
+ * gives the plain mean over batches. */
+void lh_network_set_momentum(lh_network *net, float momentum);
 /* Loss and correctness per sample, and d logits times scale. */
 lehr_status lh_network_loss(lh_network *net, int n, float smoothing, float scale);
 /* All gradients into the gradient arena (overwritten). */

@@ -68,6 +68,12 @@ lehr_status lh_updater_warm_up(lh_updater *updater, cl_mem control);
  * is not finite, lh_updater_step changes nothing for them. */
 bool lh_updater_needs_loss(const lh_updater *updater);
 void lh_updater_set_loss(lh_updater *updater, double loss);
+/* Weights for evaluation: from enter to leave the arena holds the weights that the rule wants to be
+ * judged by; without a rule of its own for leaving they are put back bit for bit.  t: updates made; 0:
+ * nothing is done.  enter after enter, and leave without, do nothing. */
+bool lh_updater_has_eval(const lh_updater *updater);
+lehr_status lh_updater_enter_eval(lh_updater *updater, uint64_t t, cl_mem control);
+lehr_status lh_updater_leave_eval(lh_updater *updater, uint64_t t, cl_mem control);
 /* Parameter `param` (its place in the rule's table) of a group, from the next update on; it starts as
  * the spec's value, times weight_decay_scale where it is weight_decay.  A kernel argument: nothing is
  * compiled.  The caller has checked the range. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Checkpoints: one safetensors file "checkpoint-<step>.safetensors" with weights, statistics, slots
- * ("slot.<slot>.<tensor>") and, as metadata, every number that a run needs to go on bit for bit.
+ * ("slot.<slot>.<tensor>"), where they differ the weights and statistics to be judged by
+ * ("eval.<tensor>") and, as metadata, every number that a run needs to go on bit for bit.
  * Numbers are written as hexadecimal floats.  Written atomically; the last two are kept. */
 #include "core/train/trainer.h"
 
@@ -13,7 +14,7 @@
 #include "core/train/safetensors.h"
 
 enum { KEEP = 2, MAX_CHECKPOINTS = 4096 };
-static const char prefix[] = "checkpoint-", suffix[] = ".safetensors";
+static const char prefix[] = "checkpoint-", suffix[] = ".safetensors", eval_head[] = "eval.";
 
 /* ---- gathering tensors ---- */
 
@@ -47,14 +48,14 @@ static lehr_status download(lh_network *net, lehr_device *dev, lehr_context *ctx
 }
 
 static void add_tensors(const lh_network *net, bundle *b, const float *weights, const float *stats,
-                        const char *slot)
+                        const char *head)
 {
     for (uint32_t i = 0; i < lh_network_tensor_count(net); i++) {
         const lh_named_tensor *t = lh_network_tensor(net, i);
         if (t->is_stat && !stats) continue;
         lh_st_entry *e = &b->entries[b->count];
         b->name_at[b->count++] = b->names.length;
-        if (slot) lh_str_printf(&b->names, "slot.%s.", slot);
+        lh_str_add(&b->names, head);
         lh_str_add_bytes(&b->names, t->name, strlen(t->name) + 1);
         *e = (lh_st_entry){.dtype = "F32", .ndim = t->ndim, .bytes = t->count * sizeof(float),
                            .data = (t->is_stat ? stats : weights) + t->offset};
@@ -67,25 +68,48 @@ static void name_entries(bundle *b)
     for (size_t i = 0; i < b->count; i++) b->entries[i].name = b->names.text + b->name_at[i];
 }
 
-static lehr_status bundle_make(lh_trainer *t, bool slots, bundle *b)
+/* Weights and statistics as they are in the network. */
+static lehr_status add_network(lh_trainer *t, bundle *b, const char *head)
 {
-    uint32_t slot_count = slots ? lh_updater_slot_count(t->updater) : 0;
-    size_t arena = lh_network_layout(t->net)->count, stats_count = lh_network_stats_count(t->net);
     float *weights = NULL, *stats = NULL;
-    b->capacity = lh_network_tensor_count(t->net) * (size_t)(1 + slot_count);
-    b->entries = lh_alloc(t->ctx, b->capacity, sizeof *b->entries);
-    b->name_at = lh_alloc(t->ctx, b->capacity, sizeof *b->name_at);
-    b->arenas = lh_alloc(t->ctx, 2 + slot_count, sizeof *b->arenas);
-    if (!b->entries || !b->name_at || !b->arenas) return LEHR_E_MEMORY;
-    lehr_status st = download(t->net, t->dev, t->ctx, lh_network_layout(t->net)->weights, arena, b,
-                              &weights);
+    size_t stats_count = lh_network_stats_count(t->net);
+    const lh_arena_layout *layout = lh_network_layout(t->net);
+    lehr_status st = download(t->net, t->dev, t->ctx, layout->weights, layout->count, b, &weights);
     if (st == LEHR_OK && stats_count)
         st = download(t->net, t->dev, t->ctx, lh_network_stats(t->net), stats_count, b, &stats);
-    if (st == LEHR_OK) add_tensors(t->net, b, weights, stats, NULL);
-    for (uint32_t i = 0; i < slot_count && st == LEHR_OK; i++) {
+    if (st == LEHR_OK) add_tensors(t->net, b, weights, stats, head);
+    return st;
+}
+
+static lehr_status add_slots(lh_trainer *t, bundle *b)
+{
+    lehr_status st = LEHR_OK;
+    for (uint32_t i = 0; i < lh_updater_slot_count(t->updater) && st == LEHR_OK; i++) {
         float *slot = NULL;
-        st = download(t->net, t->dev, t->ctx, lh_updater_slot(t->updater, i), arena, b, &slot);
-        if (st == LEHR_OK) add_tensors(t->net, b, slot, NULL, lh_updater_slot_name(t->updater, i));
+        char head[96];
+        snprintf(head, sizeof head, "slot.%.80s.", lh_updater_slot_name(t->updater, i));
+        st = download(t->net, t->dev, t->ctx, lh_updater_slot(t->updater, i),
+                      lh_network_layout(t->net)->count, b, &slot);
+        if (st == LEHR_OK) add_tensors(t->net, b, slot, NULL, head);
+    }
+    return st;
+}
+
+/* For a checkpoint: weights, slots, and what the run is to be judged by; else only the latter. */
+static lehr_status bundle_make(lh_trainer *t, bool checkpoint, bundle *b)
+{
+    uint32_t slots = lh_updater_slot_count(t->updater);
+    b->capacity = lh_network_tensor_count(t->net) * (size_t)(2 + slots);
+    b->entries = lh_alloc(t->ctx, b->capacity, sizeof *b->entries);
+    b->name_at = lh_alloc(t->ctx, b->capacity, sizeof *b->name_at);
+    b->arenas = lh_alloc(t->ctx, 4 + slots, sizeof *b->arenas);
+    if (!b->entries || !b->name_at || !b->arenas) return LEHR_E_MEMORY;
+    lehr_status st = checkpoint ? add_network(t, b, "") : LEHR_OK;
+    if (st == LEHR_OK && checkpoint) st = add_slots(t, b);
+    if (st == LEHR_OK && (!checkpoint || lh_trainer_has_eval(t))) {
+        st = lh_trainer_enter_eval(t);
+        if (st == LEHR_OK) st = add_network(t, b, checkpoint ? eval_head : "");
+        if (st == LEHR_OK) st = lh_trainer_leave_eval(t);
     }
     if (st == LEHR_OK && b->names.failed)
         st = lh_fail(t->ctx, LEHR_E_MEMORY, "out of memory for a checkpoint");
@@ -273,7 +297,7 @@ static lehr_status fail_tensor(lehr_context *ctx, const char *name, const char *
     return lh_fail(ctx, LEHR_E_CHECKPOINT, "tensor '%s' %s", name, why);
 }
 
-/* Copies tensors of a file into an arena's host copy; prefix_ is "" or "slot.NAME.". */
+/* Copies tensors of a file into an arena's host copy; prefix_ is "", "eval." or "slot.NAME.". */
 static lehr_status take_tensors(lehr_context *ctx, const lh_network *net,
                                 const lh_safetensors *file, const char *prefix_, bool stats,
                                 float *arena)
@@ -306,14 +330,25 @@ static lehr_status load_arena(lehr_context *ctx, lehr_device *dev, const lh_netw
 }
 
 static lehr_status load_weights(lehr_context *ctx, lehr_device *dev, const lh_network *net,
-                                const lh_safetensors *file)
+                                const lh_safetensors *file, const char *head)
 {
     size_t stats = lh_network_stats_count(net);
-    lehr_status st = load_arena(ctx, dev, net, file, "", false, lh_network_layout(net)->weights,
+    lehr_status st = load_arena(ctx, dev, net, file, head, false, lh_network_layout(net)->weights,
                                 lh_network_layout(net)->count);
     if (st == LEHR_OK && stats)
-        st = load_arena(ctx, dev, net, file, "", true, lh_network_stats(net), stats);
+        st = load_arena(ctx, dev, net, file, head, true, lh_network_stats(net), stats);
     return st;
+}
+
+/* A checkpoint may hold the weights to be judged by beside those of training. */
+static bool has_eval(const lh_network *net, const lh_safetensors *file)
+{
+    char name[160];
+    for (uint32_t i = 0; i < lh_network_tensor_count(net); i++) {
+        snprintf(name, sizeof name, "%s%.100s", eval_head, lh_network_tensor(net, i)->name);
+        if (!lh_safetensors_find(file, name)) return false;
+    }
+    return lh_network_tensor_count(net) > 0;
 }
 
 lehr_status lh_weights_load(lehr_context *ctx, lehr_device *dev, lh_network *net, const char *path)
@@ -321,7 +356,7 @@ lehr_status lh_weights_load(lehr_context *ctx, lehr_device *dev, lh_network *net
     lh_safetensors *file = NULL;
     lehr_status st = lh_safetensors_read(ctx, path, &file);
     if (st == LEHR_OK) {
-        st = load_weights(ctx, dev, net, file);
+        st = load_weights(ctx, dev, net, file, has_eval(net, file) ? eval_head : "");
         if (st != LEHR_OK) lh_fail_context(ctx, "weights file '%s': ", path);
     }
     lh_safetensors_free(&file);
@@ -332,7 +367,7 @@ static lehr_status load_checkpoint(lh_trainer *t, const char *path)
 {
     lh_safetensors *file = NULL;
     lehr_status st = lh_safetensors_read(t->ctx, path, &file);
-    if (st == LEHR_OK) st = load_weights(t->ctx, t->dev, t->net, file);
+    if (st == LEHR_OK) st = load_weights(t->ctx, t->dev, t->net, file, "");
     for (uint32_t i = 0; st == LEHR_OK && i < lh_updater_slot_count(t->updater); i++) {
         char slot[96];
         snprintf(slot, sizeof slot, "slot.%.80s.", lh_updater_slot_name(t->updater, i));

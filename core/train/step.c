@@ -94,6 +94,8 @@ void lh_trainer_release(lh_trainer *t)
     lh_buffer_free(&t->control_buffer);
     lh_buffer_free(&t->sumsq_value);
     lh_buffer_free(&t->accumulated);
+    lh_buffer_free(&t->kept_stats);
+    lh_buffer_free(&t->eval_stats);
     lh_buffer_free(&t->workspace);
     lh_network_destroy(&t->net);
     lh_tuning_free(&t->tuning);
@@ -216,6 +218,7 @@ lehr_status lh_trainer_step(lh_trainer *t)
     if (st == LEHR_OK) st = need_order(t, next.place.epoch);
     if (st == LEHR_OK) st = lh_tuning_set(&t->tuning, &next.place, t->updater, t->net);
     if (st == LEHR_OK) st = gradients(t, &next.place, &next.count, row);
+    if (st == LEHR_OK) st = lh_trainer_tell_loss(t, row, next.count);
     if (st == LEHR_OK)
         st = lh_updater_step(t->updater, t->at.step + 1, lh_tuning_lr(&t->tuning),
                              t->control_buffer);
@@ -245,7 +248,7 @@ lehr_status lh_trainer_evaluate(lh_trainer *t, lh_feed *feed, int list, uint64_t
 {
     float row[LH_METRIC_WIDTH] = {0};
     uint64_t most = (uint64_t)lh_network_batch(t->net);
-    lehr_status st = LEHR_OK;
+    lehr_status st = t->updater ? lh_trainer_enter_eval(t) : LEHR_OK;
     for (uint64_t done = 0; done < count && st == LEHR_OK;) {
         int n = (int)(count - done < most ? count - done : most);
         st = lh_feed_batch(feed, t->net, list, done, n, false, 0, 0);
@@ -256,6 +259,7 @@ lehr_status lh_trainer_evaluate(lh_trainer *t, lh_feed *feed, int list, uint64_t
     }
     if (st == LEHR_OK)
         st = lh_buffer_read(t->dev, t->metrics, LH_ROW_EVALUATION * sizeof row, sizeof row, row);
+    if (st == LEHR_OK && t->updater) st = lh_trainer_leave_eval(t);
     *loss = (double)row[LH_METRIC_LOSS] / (double)count;
     *accuracy = (double)row[LH_METRIC_CORRECT] / (double)count;
     return st;

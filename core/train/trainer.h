@@ -3,6 +3,7 @@
  * The inside of a training run; for core/train only.
  *   train.c       the loop: epochs, stopping, what is told to whom
  *   step.c        one update on the device
+ *   evaluation.c  the weights a run is judged by
  *   settings.c    run.json: arguments stored, read back, compared
  *   checkpoint.c  everything a run needs to go on, as one file
  *   feed.c        batches from data on the device
@@ -61,6 +62,8 @@ typedef struct lh_trainer {
     lh_tuning tuning;  /* schedules, groups, and where an update stands in the data */
     lh_exec *control, *sumsq, *clip, *accumulate;
     cl_mem metrics, control_buffer, sumsq_value, accumulated, workspace;
+    cl_mem kept_stats, eval_stats; /* of training, during evaluation; for evaluation weights */
+    uint64_t eval_stats_step;      /* step that eval_stats belong to, 0: none */
 
     uint64_t steps_per_epoch; /* of the base batch */
     uint64_t total_steps, last_step;
@@ -89,6 +92,13 @@ lehr_status lh_trainer_flush(lh_trainer *t);
 /* Mean loss and accuracy of a list of samples in evaluation mode; waits. */
 lehr_status lh_trainer_evaluate(lh_trainer *t, lh_feed *feed, int list, uint64_t count,
                                 double *loss, double *accuracy);
+/* evaluation.c: between enter and leave the network has the weights and statistics to be judged by;
+ * false, and nothing happens, when these are those of training. */
+bool lh_trainer_has_eval(const lh_trainer *t);
+lehr_status lh_trainer_enter_eval(lh_trainer *t);
+lehr_status lh_trainer_leave_eval(lh_trainer *t);
+/* Gives the optimizer the mean loss of a row of metrics, if it wants it; waits then. */
+lehr_status lh_trainer_tell_loss(lh_trainer *t, unsigned row, uint64_t samples);
 /* train.c: the numbers of one update have arrived. */
 lehr_status lh_trainer_on_step(lh_trainer *t, const lh_pending *done);
 

@@ -2,7 +2,8 @@
  *
  * Batch normalisation over N, H, W of NHWC (hw = 1 for dense layers), optionally with ReLU behind
  * it. train: mean, var (biased) of the batch; y = act(gamma * (x - mean) / sqrt(var + eps) + beta);
- *          running = (1 - momentum) * running + momentum * batch, with the unbiased variance
+ *          running = (1 - momentum) * running + momentum * batch, with the unbiased variance; scalar[0]
+ *          above 0 is a momentum in place of the problem's
  * (PyTorch); saved [4][c]: scale = gamma * inv_std, shift = beta - mean * scale, mean, inv_std
  *   eval:  the same with the running statistics
  *   backward (of train): dz = dy where act(z) > 0; dbeta = sum dz; dgamma = sum dz * xhat;

@@ -158,6 +158,7 @@ lehr_status lh_batchnorm_run_train(lh_exec *e, const lh_args *a) {
     const lh_batchnorm_problem *p = lh_exec_problem(e);
     size_t m = pixels(e, a->n);
     unsigned count = (unsigned)m, per = (unsigned)e->number[PER];
+    double momentum = (double)(a->scalar[0] > 0 ? a->scalar[0] : p->momentum);
     lehr_status st = lh_kernel_args(e->dev, e->kernels[SUMS], "mmuu", a->buf[LH_BNT_X],
                                     a->workspace, count, per);
     if (st == LEHR_OK) st = launch_sums(e, m, SUMS);
@@ -165,7 +166,7 @@ lehr_status lh_batchnorm_run_train(lh_exec *e, const lh_args *a) {
         st = lh_kernel_args(e->dev, e->kernels[MERGE], "mmmmmmuuff", a->workspace,
                             a->buf[LH_BNT_GAMMA], a->buf[LH_BNT_BETA], a->buf[LH_BNT_RUNNING_MEAN],
                             a->buf[LH_BNT_RUNNING_VAR], a->buf[LH_BNT_SAVED], count, per,
-                            (double)p->eps, (double)p->momentum);
+                            (double)p->eps, momentum);
     if (st == LEHR_OK) st = launch_merge(e);
     if (st == LEHR_OK)
         st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmu", a->buf[LH_BNT_X],

@@ -17,7 +17,8 @@ void lh_batchnorm_train_reference(const void *problem, const lh_host_args *a) {
     const lh_batchnorm_problem *p = problem;
     const double *x = a->buf[LH_BNT_X], *gamma = a->buf[LH_BNT_GAMMA], *beta = a->buf[LH_BNT_BETA];
     double *running_mean = a->buf[LH_BNT_RUNNING_MEAN], *running_var = a->buf[LH_BNT_RUNNING_VAR];
-    double *y = a->buf[LH_BNT_Y], *saved = a->buf[LH_BNT_SAVED], momentum = p->momentum;
+    double *y = a->buf[LH_BNT_Y], *saved = a->buf[LH_BNT_SAVED];
+    double momentum = a->scalar[0] > 0 ? a->scalar[0] : p->momentum;
     size_t m = pixels(p, a->n), c_count = (size_t)p->c;
     for (size_t c = 0; c < c_count; c++) {
         double mean = 0, squares = 0;
