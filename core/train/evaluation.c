@@ -10,7 +10,7 @@
 
 #include "kernels/control/control.h"
 
-/* Training batches, whole ones where there are any, in the order of epoch 0, not augmented, that the
+/* Training batches of the base size, whole ones where there are any, in the order of epoch 0, not augmented, that the
  * statistics are the plain mean of. */
 enum { STATISTICS_BATCHES = 50 };
 
@@ -21,9 +21,10 @@ static size_t statistics_bytes(const lh_trainer *t)
 
 static lehr_status measure_statistics(lh_trainer *t)
 {
-    uint64_t whole = t->split.train_count / t->p.batch;
+    uint64_t most = (uint64_t)lh_network_batch(t->net), size = t->p.batch < most ? t->p.batch : most;
+    uint64_t whole = t->split.train_count / size;
     uint64_t batches = whole > STATISTICS_BATCHES ? STATISTICS_BATCHES : whole ? whole : 1;
-    int n = whole ? (int)t->p.batch : (int)t->split.train_count;
+    int n = (int)(whole ? size : t->split.train_count);
     lh_epoch_order(t->split.train, t->split.train_count, t->p.seed, 0, true, t->order);
     t->order_epoch = 0; /* the next step asks for its own */
     lehr_status st = lh_feed_order(t->feed, LH_LIST_TRAIN, t->order, t->split.train_count);
