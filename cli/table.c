@@ -91,7 +91,7 @@ const option_row option_table[] = {
      G_METHOD, "the first learning rate"},
     {OPT_LR_MAX, "lr-max", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, V(FIND_LR), "10", 0, 1e30, NULL,
      G_METHOD, "the last learning rate, if the loss does not blow up before"},
-    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN, 
+    {OPT_WEIGHT_DECAY, "weight-decay", 0, "X", TYPE_REAL, OPTION_OF_A_RUN,
      STEPPING | V(OPTIMIZER_TRACE) | V(PLUGIN_SOURCE), NULL, 0, 0, NULL, G_METHOD,
      "weight decay; biases and batch normalisation are left out; without it the optimizer's own"},
     {OPT_CLIP_NORM, "clip-norm", 0, "X", TYPE_REAL, OPTION_OF_A_RUN | OPTION_OPEN_MIN, STEPPING,

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * Checked copies of a plugin's descriptors: sizes and strides are brought to this host's, then
- * every table is looked at, so that nothing above has to doubt them. */
-#include "core/plugin/host.h"
+ * What a plugin's tables may hold.  Each refusal names the entry, the table, the row, its value and
+ * what to do. */
+#include "core/plugin/table.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What is being checked, for messages. */
-typedef struct subject {
-    lehr_context *ctx;
-    const char *path, *kind, *name;
-} subject;
+#define NAME_RULE "[a-z][a-z0-9_]{0,30}"
 
-static lehr_status wrong(const subject *s, const char *what, const char *why)
+const char *lh_shown(const char *text) { return lh_text_valid(text) ? text : "?"; }
+
+lehr_status lh_table_wrong(const lh_subject *s, const char *what, const char *fmt, ...)
 {
+    char why[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
     return lh_fail(s->ctx, LEHR_E_PLUGIN, "plugin %s: %s %s%s%s: %s", s->path, s->kind,
-                   s->name ? s->name : "?", what[0] ? ", " : "", what, why);
+                   lh_shown(s->name), what[0] ? ", " : "", what, why);
 }
 
 bool lh_name_valid(const char *name)
@@ -27,29 +31,22 @@ bool lh_name_valid(const char *name)
     return name[length] == '\0' && length <= 31;
 }
 
-/* Replaces a span of elements of any stride by a dense copy of elements of this host's size. */
-static lehr_status densify(const subject *s, const char *what, lehr_span *span, size_t element)
+/* ---- what both kinds have ---- */
+
+/* name, doc and flags of a descriptor. */
+static lehr_status check_head(const lh_subject *s, const char *doc, uint32_t flags, uint32_t known)
 {
-    if (span->count == 0) {
-        *span = (lehr_span){0};
-        return LEHR_OK;
-    }
-    if (!span->at || span->stride < element || span->count > 1000)
-        return wrong(s, what, "the list's pointer, count or stride is wrong: use LEHR_LIST");
-    char *copy = lh_alloc(s->ctx, span->count, element);
-    if (!copy) return LEHR_E_MEMORY;
-    for (size_t i = 0; i < span->count; i++)
-        memcpy(copy + i * element, (const char *)span->at + i * span->stride, element);
-    span->at = copy;
-    span->stride = (uint32_t)element;
+    if (!lh_name_valid(s->name))
+        return lh_table_wrong(s, "name", "must match " NAME_RULE ", '%s' does not", lh_shown(s->name));
+    if (!lh_text_valid(doc))
+        return lh_table_wrong(s, "doc", "must be set to one line without control characters: the formula");
+    if (flags & 0xffff0000u & ~known)
+        return lh_table_wrong(s, "flags", "0x%x asks for something this lehr does not know (it knows "
+                              "0x%x); update lehr or leave it out", (unsigned)flags, (unsigned)known);
     return LEHR_OK;
 }
 
-static void release(lehr_span *span)
-{
-    free((void *)(uintptr_t)span->at);
-    *span = (lehr_span){0};
-}
+/* ---- parameters ---- */
 
 static bool in_range(const lehr_param *p, double value)
 {
@@ -58,120 +55,140 @@ static bool in_range(const lehr_param *p, double value)
     return above && below;
 }
 
-static const char *wrong_default(const lehr_param *p)
+static lehr_status param_wrong(const lh_subject *s, const lehr_param *p, const char *why)
 {
-    if (p->text || (p->flags & (LEHR_P_REQUIRED | LEHR_P_LIST))) return NULL;
-    if (p->kind == LEHR_DURATION) return "a duration's default must be given as text with its unit";
-    if (!in_range(p, p->def)) return "its default is outside its range";
-    if (p->kind != LEHR_REAL && p->kind != LEHR_VALUE && p->def != floor(p->def))
-        return "its default is not a whole number";
-    return NULL;
+    char what[80];
+    snprintf(what, sizeof what, "parameter %.40s", lh_shown(p->name));
+    return lh_table_wrong(s, what, "%s", why);
 }
 
-static const char *wrong_param(const lehr_param *p)
+static lehr_status check_default(const lh_subject *s, const lehr_param *p)
+{
+    char why[200], value[32], min[32], max[32];
+    if (p->text || (p->flags & (LEHR_P_REQUIRED | LEHR_P_LIST))) return LEHR_OK;
+    if (p->kind == LEHR_DURATION)
+        return param_wrong(s, p, "a duration's default must be given as text with its unit: \"10ep\"");
+    lh_format_double(p->def, value, sizeof value);
+    lh_format_double(p->min, min, sizeof min);
+    lh_format_double(p->max, max, sizeof max);
+    snprintf(why, sizeof why, "its default is outside its range: %s is not in %s to %s", value, min, max);
+    if (!in_range(p, p->def)) return param_wrong(s, p, why);
+    snprintf(why, sizeof why, "its default is not a whole number: %s", value);
+    if (p->kind != LEHR_REAL && p->kind != LEHR_VALUE && p->def != floor(p->def))
+        return param_wrong(s, p, why);
+    return LEHR_OK;
+}
+
+static lehr_status check_choices(const lh_subject *s, const lehr_param *p)
+{
+    char why[200];
+    double count = 0;
+    if (p->kind != LEHR_CHOICE) return LEHR_OK;
+    if (!p->choices || !p->choices[0])
+        return param_wrong(s, p, "a CHOICE needs choices: a list of words that ends with NULL");
+    for (; p->choices[(size_t)count]; count++)
+        if (!lh_name_valid(p->choices[(size_t)count]))
+            return param_wrong(s, p, "each of its choices must match " NAME_RULE);
+    snprintf(why, sizeof why, "its default is not one of its choices: %g, where they are 0 to %g", p->def,
+             count - 1);
+    if (!(p->flags & LEHR_P_REQUIRED) && !(p->def < count)) return param_wrong(s, p, why);
+    return LEHR_OK;
+}
+
+static lehr_status check_param(const lh_subject *s, const lehr_param *p)
 {
     enum { KNOWN = LEHR_P_LIST | LEHR_P_REQUIRED };
-    if (!lh_name_valid(p->name)) return "its name must match [a-z][a-z0-9_]{0,30}";
-    if (!p->doc) return "it has no doc";
-    if (p->kind > LEHR_VALUE) return "its kind is unknown";
-    if (p->flags & 0xffff0000u & ~(uint32_t)KNOWN) return "it has a flag this lehr does not know";
-    if (!(p->min < p->max)) return "its min is not below its max";
-    if (p->kind == LEHR_BOOL && (p->min != 0 || p->max != 1))
-        return "a BOOL's range must be 0 to 1";
-    if (p->kind == LEHR_CHOICE) {
-        if (!p->choices || !p->choices[0]) return "a CHOICE needs choices";
-        double count = 0;
-        while (p->choices[(size_t)count]) count++;
-        if (!(p->flags & LEHR_P_REQUIRED) && !(p->def < count))
-            return "its default is not one of its choices";
-    }
-    return wrong_default(p);
+    char why[200];
+    if (!lh_name_valid(p->name)) return param_wrong(s, p, "its name must match " NAME_RULE);
+    if (!lh_text_valid(p->doc))
+        return param_wrong(s, p, "it has no doc: say in one line what it is");
+    snprintf(why, sizeof why, "its kind is unknown: %u, where this lehr knows 0 to %d; update lehr or use "
+             "one of them", (unsigned)p->kind, LEHR_VALUE);
+    if (p->kind > LEHR_VALUE) return param_wrong(s, p, why);
+    snprintf(why, sizeof why, "it has a flag this lehr does not know: 0x%x; update lehr or leave it out",
+             (unsigned)p->flags);
+    if (p->flags & 0xffff0000u & ~(uint32_t)KNOWN) return param_wrong(s, p, why);
+    snprintf(why, sizeof why, "its min is not below its max: %g and %g", p->min, p->max);
+    if (!(p->min < p->max)) return param_wrong(s, p, why);
+    snprintf(why, sizeof why, "a BOOL's range must be 0 to 1, not %g to %g", p->min, p->max);
+    if (p->kind == LEHR_BOOL && (p->min != 0 || p->max != 1)) return param_wrong(s, p, why);
+    if (p->text && !lh_text_valid(p->text))
+        return param_wrong(s, p, "its text must be what a user would type");
+    lehr_status st = check_choices(s, p);
+    return st == LEHR_OK ? check_default(s, p) : st;
 }
 
-static lehr_status check_params(const subject *s, const lehr_span *span)
+static lehr_status check_params(const lh_subject *s, const lehr_span *span)
 {
     const lehr_param *params = lh_params(span);
     for (uint32_t i = 0; i < span->count; i++) {
-        const char *why = wrong_param(&params[i]);
-        for (uint32_t k = 0; k < i && !why; k++)
-            if (strcmp(params[i].name, params[k].name) == 0) why = "its name is used twice";
-        if (!why) continue;
-        lh_str what = {0};
-        lh_str_printf(&what, "parameter %s", params[i].name ? params[i].name : "?");
-        lehr_status st = wrong(s, lh_str_text(&what), why);
-        lh_str_free(&what);
-        return st;
+        lehr_status st = check_param(s, &params[i]);
+        for (uint32_t k = 0; k < i && st == LEHR_OK; k++)
+            if (strcmp(params[i].name, params[k].name) == 0)
+                st = param_wrong(s, &params[i], "its name is used twice: rename one");
+        if (st != LEHR_OK) return st;
     }
     return LEHR_OK;
 }
 
-static lehr_status check_vars(const subject *s, const lehr_span *span)
+/* ---- state and presets ---- */
+
+static lehr_status check_vars(const lh_subject *s, const lehr_span *span)
 {
     const lehr_var *vars = span->at;
-    for (uint32_t i = 0; i < span->count; i++)
-        if (!lh_name_valid(vars[i].name) || (vars[i].flags & 0xffff0000u))
-            return wrong(s, "state", "a variable's name or flags are not acceptable");
+    for (uint32_t i = 0; i < span->count; i++) {
+        if (!lh_name_valid(vars[i].name))
+            return lh_table_wrong(s, "state", "a variable's name must match " NAME_RULE ", '%s' does not",
+                                  lh_shown(vars[i].name));
+        if (vars[i].flags & 0xffff0000u)
+            return lh_table_wrong(s, "state", "variable %s: its flags are not acceptable: 0x%x; update lehr",
+                                  vars[i].name, (unsigned)vars[i].flags);
+        if (!isfinite(vars[i].init))
+            return lh_table_wrong(s, "state", "variable %s: it must start at a finite number", vars[i].name);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(vars[i].name, vars[k].name) == 0)
+                return lh_table_wrong(s, "state", "the name %s is used twice: rename one", vars[i].name);
+    }
     return LEHR_OK;
 }
 
-static lehr_status check_presets(const subject *s, const lehr_span *span)
+static lehr_status check_presets(const lh_subject *s, const lehr_span *span)
 {
     const lehr_preset *presets = span->at;
-    for (uint32_t i = 0; i < span->count; i++)
+    for (uint32_t i = 0; i < span->count; i++) {
         if (!lh_name_valid(presets[i].prefix) || !presets[i].values)
-            return wrong(s, "presets", "a preset needs a prefix [a-z][a-z0-9_]{0,30} and values");
+            return lh_table_wrong(s, "presets", "preset %u needs a prefix " NAME_RULE " and values", i + 1);
+        if ((presets[i].values[0] && !lh_text_valid(presets[i].values)) ||
+            (presets[i].source && !lh_text_valid(presets[i].source)))
+            return lh_table_wrong(s, "presets", "preset %s: values and source are one line each",
+                                  presets[i].prefix);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(presets[i].prefix, presets[k].prefix) == 0)
+                return lh_table_wrong(s, "presets", "the prefix %s is used twice: rename one",
+                                      presets[i].prefix);
+    }
     return LEHR_OK;
 }
 
 /* ---- schedules ---- */
 
-static lehr_status check_schedule(const subject *s, lehr_schedule *d)
+lehr_status lh_schedule_check(const lh_subject *s, const lehr_schedule *d)
 {
-    if (!lh_name_valid(d->name)) return wrong(s, "name", "must match [a-z][a-z0-9_]{0,30}");
-    if (!d->doc) return wrong(s, "doc", "must be set");
-    if (!d->value) return wrong(s, "value", "must be set");
-    if (d->flags & 0xffff0000u & ~(uint32_t)LEHR_S_NEEDS_TOTAL)
-        return wrong(s, "flags", "asks for something this lehr does not know; update lehr");
-    if (d->observe && !d->metric) return wrong(s, "metric", "must be set with observe");
-    if (d->create && !d->destroy) return wrong(s, "destroy", "must be set with create");
-    lehr_status st = check_params(s, &d->params);
+    lehr_status st = check_head(s, d->doc, d->flags, LEHR_S_NEEDS_TOTAL);
+    if (st != LEHR_OK) return st;
+    if (lh_schedule_word(d->name))
+        return lh_table_wrong(s, "name", "is a word of the schedule language: choose another");
+    if (!d->value) return lh_table_wrong(s, "value", "must be set to a function");
+    if (d->observe && !lh_text_valid(d->metric))
+        return lh_table_wrong(s, "metric", "must be set with observe: \"val.loss\"");
+    if (d->create && !d->destroy) return lh_table_wrong(s, "destroy", "must be set with create");
+    st = check_params(s, &d->params);
+    for (uint32_t i = 0; i < d->params.count && st == LEHR_OK; i++)
+        if (d->observe && strcmp(lh_params(&d->params)[i].name, "metric") == 0)
+            st = param_wrong(s, &lh_params(&d->params)[i], "metric= is the metric that is waited for: "
+                             "rename it");
     if (st == LEHR_OK) st = check_vars(s, &d->state);
     return st != LEHR_OK ? st : check_presets(s, &d->presets);
-}
-
-lehr_status lh_schedule_copy(lehr_context *ctx, const char *path, const lehr_schedule *in,
-                             lehr_schedule **out)
-{
-    subject s = {ctx, path, "schedule", in ? in->name : NULL};
-    *out = NULL;
-    if (!in || in->size < sizeof *in)
-        return wrong(&s, "size", "is smaller than ABI 1.0's: set it to sizeof(lehr_schedule)");
-    lehr_schedule *d = lh_alloc(ctx, 1, sizeof *d);
-    if (!d) return LEHR_E_MEMORY;
-    *d = *in;
-    d->params = d->state = d->presets = (lehr_span){0}; /* so that freeing is right at any point */
-    lehr_span params = in->params, state = in->state, presets = in->presets;
-    lehr_status st = densify(&s, "params", &params, sizeof(lehr_param));
-    if (st == LEHR_OK) d->params = params;
-    if (st == LEHR_OK) st = densify(&s, "state", &state, sizeof(lehr_var));
-    if (st == LEHR_OK) d->state = state;
-    if (st == LEHR_OK) st = densify(&s, "presets", &presets, sizeof(lehr_preset));
-    if (st == LEHR_OK) d->presets = presets;
-    if (st == LEHR_OK) st = check_schedule(&s, d);
-    if (st != LEHR_OK) lh_schedule_free(&d);
-    *out = d;
-    return st;
-}
-
-void lh_schedule_free(lehr_schedule **schedule)
-{
-    lehr_schedule *d = *schedule;
-    if (!d) return;
-    release(&d->params);
-    release(&d->state);
-    release(&d->presets);
-    free(d);
-    *schedule = NULL;
 }
 
 /* ---- optimizers ---- */
@@ -196,14 +213,16 @@ typedef struct scope {
     uint32_t count;
 } scope;
 
-static lehr_status enter_name(const subject *s, scope *in, const char *what, const char *name)
+static lehr_status enter_name(const lh_subject *s, scope *in, const char *what, const char *name)
 {
     if (!lh_name_valid(name) || strncmp(name, "lh_", 3) == 0 || taken(name))
-        return wrong(s, what,
-                     "a name is not [a-z][a-z0-9_]{0,30} or is taken by the rule language");
+        return lh_table_wrong(s, what, "the name '%s' is not " NAME_RULE " or is taken by the rule "
+                              "language: choose another", lh_shown(name));
     for (uint32_t i = 0; i < in->count; i++)
-        if (strcmp(in->names[i], name) == 0) return wrong(s, what, "a name is used twice");
-    if (in->count == LH_COUNT(in->names)) return wrong(s, what, "too many names");
+        if (strcmp(in->names[i], name) == 0)
+            return lh_table_wrong(s, what, "the name %s is used twice: rename one", name);
+    if (in->count == LH_COUNT(in->names))
+        return lh_table_wrong(s, what, "too many names: at most %zu", LH_COUNT(in->names));
     in->names[in->count++] = name;
     return LEHR_OK;
 }
@@ -215,50 +234,62 @@ static bool is_param(const lehr_optimizer *d, const char *name)
     return false;
 }
 
-static lehr_status check_slots(const subject *s, const lehr_optimizer *d, scope *in)
+static lehr_status check_slots(const lh_subject *s, const lehr_optimizer *d, scope *in)
 {
     const lehr_slot *slots = d->slots.at;
     for (uint32_t i = 0; i < d->slots.count; i++) {
-        lehr_status st = enter_name(s, in, "slots", slots[i].name);
+        const lehr_slot *slot = &slots[i];
+        lehr_status st = enter_name(s, in, "slots", slot->name);
         if (st != LEHR_OK) return st;
-        if (slots[i].kind > LEHR_SLOT_SCRATCH || !isfinite(slots[i].init) ||
-            (slots[i].flags & 0xffff0000u & ~(uint32_t)LEHR_SLOT_FROM_WEIGHT))
-            return wrong(s, "slots", "kind, init or flags are not acceptable");
-        if ((slots[i].when && !is_param(d, slots[i].when)) ||
-            (slots[i].init_from && !is_param(d, slots[i].init_from)))
-            return wrong(s, "slots", "when or init_from names no parameter");
+        if (slot->kind > LEHR_SLOT_SCRATCH || !isfinite(slot->init) ||
+            (slot->flags & 0xffff0000u & ~(uint32_t)LEHR_SLOT_FROM_WEIGHT))
+            return lh_table_wrong(s, "slots", "slot %s: kind, init or flags are not acceptable: %u, %g, "
+                                  "0x%x; a kind of 0 or 1, a finite init", slot->name,
+                                  (unsigned)slot->kind, slot->init, (unsigned)slot->flags);
+        if ((slot->when && !is_param(d, slot->when)) ||
+            (slot->init_from && !is_param(d, slot->init_from)))
+            return lh_table_wrong(s, "slots", "slot %s: when or init_from names no parameter: '%s'",
+                                  slot->name, lh_shown(slot->when && !is_param(d, slot->when)
+                                                           ? slot->when
+                                                           : slot->init_from));
     }
     return LEHR_OK;
 }
 
-static lehr_status check_reduction(const subject *s, const lehr_reduce *r, scope *in)
+static lehr_status check_reduction(const lh_subject *s, const lehr_reduce *r, scope *in)
 {
     lehr_status st = enter_name(s, in, "reductions", r->name);
     if (st != LEHR_OK) return st;
     if (r->op > LEHR_MAX || r->scope > LEHR_OVER_ALL_TO_HOST)
-        return wrong(s, "reductions", "op or scope is unknown to this lehr; update lehr");
-    if (!r->expr || !r->expr[0]) return wrong(s, "reductions", "a reduction has no expression");
+        return lh_table_wrong(s, "reductions", "%s: op %u or scope %u is unknown to this lehr; update lehr",
+                              r->name, (unsigned)r->op, (unsigned)r->scope);
+    if (!r->expr || !r->expr[0])
+        return lh_table_wrong(s, "reductions", "%s: a reduction has no expression", r->name);
     if (strpbrk(r->expr, ";{}"))
-        return wrong(s, "reductions", "an expression holds ';' or braces: put statements in the pass");
+        return lh_table_wrong(s, "reductions", "%s: an expression holds ';' or braces: put statements in "
+                              "the pass", r->name);
     return LEHR_OK;
 }
 
-static lehr_status check_reductions(const subject *s, const lehr_optimizer *d, scope *in)
+static lehr_status check_reductions(const lh_subject *s, const lehr_optimizer *d, scope *in)
 {
+    enum { REDUCES_MAX = 32 };
     const lehr_pass *passes = d->passes.at;
     lehr_status st = LEHR_OK;
     for (uint32_t i = 0; i < d->passes.count && st == LEHR_OK; i++) {
-        if (passes[i].reduces.count > 32)
-            return wrong(s, "reductions", "more than 32 belong to one pass");
+        if (passes[i].reduces.count > REDUCES_MAX)
+            return lh_table_wrong(s, "reductions", "more than %d belong to pass %u: %u", REDUCES_MAX, i + 1,
+                                  (unsigned)passes[i].reduces.count);
         if (passes[i].flags & 0xffff0000u)
-            return wrong(s, "passes", "a pass has a flag this lehr does not know; update lehr");
+            return lh_table_wrong(s, "passes", "pass %u has a flag this lehr does not know: 0x%x; update "
+                                  "lehr", i + 1, (unsigned)passes[i].flags);
         for (uint32_t k = 0; k < passes[i].reduces.count && st == LEHR_OK; k++)
             st = check_reduction(s, (const lehr_reduce *)passes[i].reduces.at + k, in);
     }
     return st;
 }
 
-static lehr_status check_names(const subject *s, const lehr_optimizer *d)
+static lehr_status check_names(const lh_subject *s, const lehr_optimizer *d)
 {
     scope in = {.count = 0};
     lehr_status st = LEHR_OK;
@@ -266,7 +297,7 @@ static lehr_status check_names(const subject *s, const lehr_optimizer *d)
         const lehr_param *p = &lh_params(&d->params)[i];
         st = enter_name(s, &in, "params", p->name);
         if (st == LEHR_OK && (p->kind > LEHR_CHOICE || (p->flags & LEHR_P_LIST)))
-            st = wrong(s, "params", "durations, values and lists are for schedules only");
+            st = param_wrong(s, p, "durations, values and lists are for schedules only");
     }
     if (st == LEHR_OK) st = check_slots(s, d, &in);
     const char *const *scalars = d->scalars.at;
@@ -275,7 +306,7 @@ static lehr_status check_names(const subject *s, const lehr_optimizer *d)
     return st == LEHR_OK ? check_reductions(s, d, &in) : st;
 }
 
-static lehr_status check_code(const subject *s, const char *what, uint32_t number, const char *code,
+static lehr_status check_code(const lh_subject *s, const char *what, uint32_t number, const char *code,
                               bool helpers)
 {
     lh_str where = {0};
@@ -286,12 +317,12 @@ static lehr_status check_code(const subject *s, const char *what, uint32_t numbe
     return st;
 }
 
-static lehr_status check_passes(const subject *s, const lehr_optimizer *d)
+static lehr_status check_passes(const lh_subject *s, const lehr_optimizer *d)
 {
     const lehr_pass *passes = d->passes.at;
     lehr_status st = LEHR_OK;
     for (uint32_t i = 0; i < d->passes.count && st == LEHR_OK; i++) {
-        if (!passes[i].code) return wrong(s, "passes", "a pass has no code");
+        if (!passes[i].code) return lh_table_wrong(s, "passes", "pass %u has no code", i + 1);
         st = check_code(s, "pass", i + 1, passes[i].code, false);
         const lehr_reduce *reduces = passes[i].reduces.at;
         for (uint32_t k = 0; k < passes[i].reduces.count && st == LEHR_OK; k++)
@@ -303,83 +334,20 @@ static lehr_status check_passes(const subject *s, const lehr_optimizer *d)
     return st;
 }
 
-static lehr_status check_optimizer(const subject *s, const lehr_optimizer *d)
+lehr_status lh_optimizer_check(const lh_subject *s, const lehr_optimizer *d)
 {
-    enum { KNOWN = LEHR_O_CUSTOM | LEHR_O_NEEDS_LOSS };
-    if (!lh_name_valid(d->name)) return wrong(s, "name", "must match [a-z][a-z0-9_]{0,30}");
-    if (!d->doc) return wrong(s, "doc", "must be set");
-    if (d->flags & 0xffff0000u & ~(uint32_t)KNOWN)
-        return wrong(s, "flags", "asks for something this lehr does not know; update lehr");
+    lehr_status st = check_head(s, d->doc, d->flags, LEHR_O_CUSTOM | LEHR_O_NEEDS_LOSS);
+    if (st != LEHR_OK) return st;
     if (d->passes.count == 0 && !(d->flags & LEHR_O_CUSTOM))
-        return wrong(s, "passes", "at least one is needed");
-    if (d->scalars.count > 0 && !d->scalar) return wrong(s, "scalar", "must be set with scalars");
-    if (d->create && !d->destroy) return wrong(s, "destroy", "must be set with create");
-    if (!(d->lr >= 0 && d->lr < LEHR_ANY)) return wrong(s, "lr", "must be 0 or a learning rate");
-    lehr_status st = check_params(s, &d->params);
+        return lh_table_wrong(s, "passes", "at least one is needed");
+    if (d->scalars.count > 0 && !d->scalar)
+        return lh_table_wrong(s, "scalar", "must be set with scalars: it fills them");
+    if (d->create && !d->destroy) return lh_table_wrong(s, "destroy", "must be set with create");
+    if (!(d->lr >= 0 && d->lr < LEHR_ANY))
+        return lh_table_wrong(s, "lr", "must be 0 or a learning rate, not %g", d->lr);
+    st = check_params(s, &d->params);
     if (st == LEHR_OK) st = check_vars(s, &d->state);
     if (st == LEHR_OK) st = check_presets(s, &d->presets);
     if (st == LEHR_OK) st = check_names(s, d);
     return st != LEHR_OK ? st : check_passes(s, d);
-}
-
-/* The reductions of each pass; the passes are ours already. */
-static lehr_status densify_reductions(const subject *s, lehr_optimizer *d)
-{
-    lehr_pass *passes = (lehr_pass *)(uintptr_t)d->passes.at;
-    lehr_status st = LEHR_OK;
-    for (uint32_t i = 0; i < d->passes.count; i++) {
-        lehr_span copy = passes[i].reduces;
-        passes[i].reduces = (lehr_span){0};
-        if (st == LEHR_OK) st = densify(s, "reductions", &copy, sizeof(lehr_reduce));
-        if (st == LEHR_OK) passes[i].reduces = copy;
-    }
-    return st;
-}
-
-lehr_status lh_optimizer_copy(lehr_context *ctx, const char *path, const lehr_optimizer *in,
-                              lehr_optimizer **out)
-{
-    subject s = {ctx, path, "optimizer", in ? in->name : NULL};
-    *out = NULL;
-    if (!in || in->size < sizeof *in)
-        return wrong(&s, "size", "is smaller than ABI 1.0's: set it to sizeof(lehr_optimizer)");
-    lehr_optimizer *d = lh_alloc(ctx, 1, sizeof *d);
-    if (!d) return LEHR_E_MEMORY;
-    *d = *in;
-    struct {
-        const char *what;
-        lehr_span *span;
-        size_t element;
-    } spans[] = {
-        {"params", &d->params, sizeof(lehr_param)}, {"slots", &d->slots, sizeof(lehr_slot)},
-        {"state", &d->state, sizeof(lehr_var)},     {"scalars", &d->scalars, sizeof(char *)},
-        {"passes", &d->passes, sizeof(lehr_pass)},  {"presets", &d->presets, sizeof(lehr_preset)}};
-    lehr_status st = LEHR_OK;
-    for (size_t i = 0; i < LH_COUNT(spans); i++) {
-        lehr_span copy = *spans[i].span;
-        *spans[i].span = (lehr_span){0};
-        if (st == LEHR_OK) st = densify(&s, spans[i].what, &copy, spans[i].element);
-        if (st == LEHR_OK) *spans[i].span = copy;
-    }
-    if (st == LEHR_OK) st = densify_reductions(&s, d);
-    if (st == LEHR_OK) st = check_optimizer(&s, d);
-    if (st != LEHR_OK) lh_optimizer_free(&d);
-    *out = d;
-    return st;
-}
-
-void lh_optimizer_free(lehr_optimizer **optimizer)
-{
-    lehr_optimizer *d = *optimizer;
-    if (!d) return;
-    release(&d->params);
-    release(&d->slots);
-    release(&d->state);
-    release(&d->scalars);
-    lehr_pass *passes = (lehr_pass *)(uintptr_t)d->passes.at;
-    for (uint32_t i = 0; i < d->passes.count; i++) release(&passes[i].reduces);
-    release(&d->passes);
-    release(&d->presets);
-    free(d);
-    *optimizer = NULL;
 }

@@ -248,6 +248,23 @@ Test(policy, elf_of_random_damage)
 
 /* ---- identity ---- */
 
+Test(policy, names_and_texts)
+{
+    static const struct {
+        const char *name, *part;
+    } rows[] = {{"word", "schedule clip, name: is a word of the schedule language"},
+                {"control_doc", "one line without control characters"},
+                {"state_twice", "the name best is used twice"},
+                {"preset_twice", "the prefix a is used twice"},
+                {"metric", "parameter metric: metric= is the metric that is waited for"}};
+    for (size_t i = 0; i < LH_COUNT(rows); i++) {
+        char path[512];
+        snprintf(path, sizeof path, POLICY "%s.so", rows[i].name);
+        cr_expect_eq(load(path), LEHR_E_PLUGIN, "%s was loaded", rows[i].name);
+        says(rows[i].part);
+    }
+}
+
 Test(policy, ids)
 {
     cr_expect_eq(load(POLICY "control_id.so"), LEHR_E_PLUGIN);

@@ -68,6 +68,40 @@ static double value(const lehr_progress *t, const double *s)
 #define ID "org.example.policy"
 #endif
 
+#if defined(POLICY_word)
+#define NAME "clip"
+#else
+#define NAME "policy"
+#endif
+#if defined(POLICY_control_doc)
+#define DOC "lr = base\n/ 3"
+#else
+#define DOC "lr = base / 3"
+#endif
+#if defined(POLICY_state_twice)
+static const lehr_var state[] = {LEHR_VAR("best", 0, "x"), LEHR_VAR("best", 0, "x")};
+#else
+static const lehr_var state[] = {LEHR_VAR("best", 0, "x"), LEHR_VAR("bad", 0, "x")};
+#endif
+#if defined(POLICY_preset_twice)
+static const lehr_preset presets[] = {{"a", "", 0}, {"a", "", 0}};
+#else
+static const lehr_preset presets[] = {{"a", "", 0}, {"b", "", 0}};
+#endif
+#if defined(POLICY_metric)
+static const lehr_param params[] = {LEHR_REALP("metric", 0, 0, 1, "x")};
+#else
+static const lehr_param params[] = {LEHR_REALP("measure", 0, 0, 1, "x")};
+#endif
+
+static lehr_status observe(const lehr_progress *t, const lehr_metric *m, double *s)
+{
+    (void)t, (void)m, (void)s;
+    return LEHR_OK;
+}
+
 static const lehr_schedule schedule = {
-    .size = sizeof schedule, .name = "policy", .doc = "lr = base / 3", .value = value};
+    .size = sizeof schedule, .name = NAME, .doc = DOC, .value = value, .observe = observe,
+    .metric = "val.loss", .params = LEHR_TABLE(params), .state = LEHR_TABLE(state),
+    .presets = LEHR_TABLE(presets)};
 LEHR_SCHEDULE_PLUGIN(ID, "1", schedule)
