@@ -19,7 +19,7 @@ typedef struct comparison {
     uint32_t preset_count;
     lehr_method *methods; /* the preset's, then those of --method */
     uint32_t count;
-    char **copies; /* of --method's texts, cut into pieces */
+    char **copies; /* of --method's texts, cut into pieces, and room to join some of them */
     size_t copy_count;
     const char *directory;
 } comparison;
@@ -34,7 +34,16 @@ static char *trim(char *text)
     return text;
 }
 
-static bool take_part(const settings *set, lehr_method *method, char *part)
+/* A second schedule or group is one more: "cosine(); momentum: linear(end=0.85)".  Shorter than the
+ * method's text, where each has its "schedule=" as well. */
+static const char *join(char *room, const char *value)
+{
+    if (*room) strcat(room, "; ");
+    return strcat(room, value);
+}
+
+static bool take_part(const settings *set, lehr_method *method, char *part, char *schedule_room,
+                      char *group_room)
 {
     char *equals = strchr(part, '=');
     if (!equals)
@@ -47,22 +56,40 @@ static bool take_part(const settings *set, lehr_method *method, char *part)
     if (strcmp(key, "optimizer") == 0) {
         method->optimizer = value;
     } else if (strcmp(key, "schedule") == 0) {
-        method->schedule = value;
+        method->schedule = join(schedule_room, value);
+    } else if (strcmp(key, "group") == 0) {
+        method->group = join(group_room, value);
     } else if (strcmp(key, "lr") == 0) {
         if (!parse_real(value, &method->lr) || !(method->lr > 0.0))
             return usage_error(set->verb, "--method '%s': lr '%s' is not a number above 0",
                                method->name, value);
     } else {
-        return usage_error(set->verb, "--method '%s': unknown part '%s'; known: optimizer, schedule, lr",
+        return usage_error(set->verb, "--method '%s': unknown part '%s'; known: optimizer, schedule, lr, "
+                           "group",
                            method->name, key);
     }
     return true;
 }
 
-static bool parse_method(const settings *set, char *text, lehr_method *method)
+/* The end of a part: a ';' outside of quotes. */
+static char *part_end(char *at)
 {
-    char *colon = strchr(text, ':'), *equals = strchr(text, '='), *rest = NULL;
-    *method = (lehr_method){.optimizer = "sgd", .schedule = "constant()", .lr = NAN};
+    char quote = '\0';
+    for (; *at && (quote || *at != ';'); at++) {
+        if (quote && *at == quote)
+            quote = '\0';
+        else if (!quote && (*at == '"' || *at == '\''))
+            quote = *at;
+    }
+    return at;
+}
+
+/* text: as given, with twice as much room behind it. */
+static bool parse_method(const settings *set, char *text, size_t length, lehr_method *method)
+{
+    char *schedule_room = text + length + 1, *group_room = schedule_room + length + 1;
+    char *colon = strchr(text, ':'), *equals = strchr(text, '=');
+    *method = (lehr_method){.optimizer = "sgd", .lr = NAN};
     if (!colon || (equals && equals < colon))
         return usage_error(set->verb, "--method '%s' has no name; write 'NAME: optimizer=SPEC; "
                            "schedule=SPEC; lr=X'", text);
@@ -71,10 +98,16 @@ static bool parse_method(const settings *set, char *text, lehr_method *method)
     if (!*method->name || strchr(method->name, '/') || method->name[0] == '.')
         return usage_error(set->verb, "--method: '%s' cannot be a method's name: it names a directory",
                            method->name);
-    for (char *part = strtok_r(colon + 1, ";", &rest); part; part = strtok_r(NULL, ";", &rest)) {
+    for (char *part = colon + 1, *end = part; end; part = end + 1) {
+        end = part_end(part);
+        bool last = *end == '\0';
+        *end = '\0';
         part = trim(part);
-        if (*part && !take_part(set, method, part)) return false;
+        if (*part && !take_part(set, method, part, schedule_room, group_room))
+            return false;
+        if (last) break;
     }
+    if (!method->schedule) method->schedule = "constant()";
     return true;
 }
 
@@ -96,10 +129,12 @@ static bool collect_methods(const settings *set, comparison *c)
     if (!c->methods || !c->copies) return usage_error(set->verb, "out of memory");
     for (uint32_t i = 0; i < c->preset_count; i++) c->methods[c->count++] = c->preset[i];
     for (size_t i = 0; i < given->item_count; i++) {
-        char *copy = strdup(given->items[i]);
+        size_t length = strlen(given->items[i]);
+        char *copy = calloc(length + 1, 3);
         if (!copy) return usage_error(set->verb, "out of memory");
+        memcpy(copy, given->items[i], length);
         c->copies[c->copy_count++] = copy;
-        if (!parse_method(set, copy, &c->methods[c->count])) return false;
+        if (!parse_method(set, copy, length, &c->methods[c->count])) return false;
         c->count++;
     }
     return names_differ(set, c);
@@ -147,8 +182,9 @@ static void print_settings(const comparison *c)
     run_print_common(set);
     for (uint32_t i = 0; i < c->count; i++) {
         const lehr_method *m = &c->methods[i];
-        printf("%-12s%s: %s, %s, lr %s\n", i ? "" : "methods", m->name, m->optimizer, m->schedule,
-               isnan(m->lr) ? "the optimizer's default" : number_text(m->lr, lr));
+        printf("%-12s%s: %s, %s, lr %s%s%s\n", i ? "" : "methods", m->name, m->optimizer, m->schedule,
+               isnan(m->lr) ? "the optimizer's default" : number_text(m->lr, lr),
+               m->group ? ", group " : "", m->group ? m->group : "");
     }
     printf("runs        %u methods x %llu seeds, %llu epochs, into %s\n\n", c->count,
            (unsigned long long)option_uint(set, OPT_SEEDS),

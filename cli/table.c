@@ -107,8 +107,8 @@ const option_row option_table[] = {
      "defaults) or tutorial2017 (the older defaults)"},
     {OPT_METHOD, "method", 0, "METHOD", TYPE_TEXT, OPTION_REPEATABLE, V(COMPARE), NULL, TEXT_LIMIT,
      NULL, G_METHOD,
-     "one method: 'NAME: optimizer=SPEC; schedule=SPEC; lr=X', each part but the name optional; "
-     "repeat it for each method"},
+     "one method: 'NAME: optimizer=SPEC; schedule=SPEC; lr=X; group=GROUP', each part but the name "
+     "optional, schedule and group as often as wanted; repeat it for each method"},
     {OPT_TARGET, "target", 0, "X", TYPE_REAL, OPTION_OPEN_MIN, V(COMPARE), NULL, 0, 1, NULL, G_METHOD,
      "validation accuracy (0 to 1) for the time to the target; without it nine tenths of the best "
      "method's mean"},

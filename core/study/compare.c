@@ -113,6 +113,7 @@ static lehr_status run_one(comparison *c, uint32_t method, uint32_t seed, const 
     train.optimizer = m->optimizer;
     train.schedule = m->schedule;
     train.lr = m->lr;
+    if (m->group) train.group = m->group;
     train.seed = record->seed;
     train.resume = NULL;
     lehr_status status = train_or_continue(c, &train, dir, &result);

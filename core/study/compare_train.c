@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "core/runtime/runtime.h"
+#include "core/train/tuning.h"
 
 void lehr_compare_params_init(lehr_compare_params *params)
 {
@@ -30,31 +31,27 @@ static lehr_status train(void *user, const lehr_train_params *params, lehr_train
     return lehr_train(t->device, t->registry, t->model, t->data, params, result);
 }
 
-/* A schedule that does not parse, or does not fit the budget, is a mistake to report before the
- * first run.  The split rounds; one update more or less an epoch decides nothing here. */
-static lehr_status check_schedule(lehr_context *ctx, lehr_registry *registry,
-                                  const lehr_compare_params *params, const lehr_method *m,
-                                  uint64_t train_count)
+/* A schedule or a group that does not parse, or does not fit the budget, is a mistake to report before
+ * the first run.  The split rounds; one update more or less an epoch decides nothing here. */
+static lehr_status check_schedules(lehr_context *ctx, lehr_registry *registry,
+                                   const lehr_model *model, const lehr_compare_params *params,
+                                   const lehr_method *m, uint64_t train_count)
 {
-    const lehr_train_params *t = &params->train;
-    uint64_t per_update = (uint64_t)t->batch * t->accumulate;
-    double used = (double)train_count * (1 - t->val_fraction);
-    if (t->limit_train && (double)t->limit_train < used) used = (double)t->limit_train;
-    if (!per_update || !(used >= 1) || !t->epochs)
+    lehr_train_params t = params->train;
+    double used = (double)train_count * (1 - t.val_fraction);
+    if (t.limit_train && (double)t.limit_train < used) used = (double)t.limit_train;
+    if (!t.batch || !t.accumulate || !(used >= 1) || !t.epochs || !m->optimizer || !m->schedule)
         return LEHR_OK; /* the trainer says what is wrong */
-    uint64_t steps = ((uint64_t)used + per_update - 1) / per_update;
-    lehr_budget budget = {.base = m->lr,
-                          .steps_per_epoch = steps,
-                          .total_steps = steps * t->epochs,
-                          .samples_per_step = per_update,
-                          .seed = t->seed};
-    lehr_scheduler *scheduler = NULL;
-    if (!m->schedule) return LEHR_OK;
+    t.optimizer = m->optimizer;
+    t.schedule = m->schedule;
+    t.lr = m->lr;
+    if (m->group) t.group = m->group;
     if (!(m->lr > 0 && isfinite(m->lr)))
         return lh_fail(ctx, LEHR_E_PARAM, "the learning rate is %g; it must be positive, e.g. 0.1",
                        m->lr);
-    lehr_status status = lehr_scheduler_create(ctx, registry, m->schedule, &budget, &scheduler);
-    lehr_scheduler_destroy(&scheduler);
+    lh_tuning tuning;
+    lehr_status status = lh_tuning_create(ctx, registry, model, &t, (uint64_t)used, &tuning);
+    lh_tuning_free(&tuning);
     return status;
 }
 
@@ -74,7 +71,7 @@ static lehr_status resolve_method(lehr_context *ctx, lehr_registry *registry, le
 }
 
 static lehr_status resolve_methods(lehr_context *ctx, lehr_registry *registry,
-                                   const lehr_compare_params *params, uint64_t train_count,
+                                   const lehr_model *model, const lehr_compare_params *params, uint64_t train_count,
                                    lehr_method *methods, char **texts)
 {
     for (uint32_t i = 0; i < params->method_count; i++) {
@@ -82,7 +79,8 @@ static lehr_status resolve_methods(lehr_context *ctx, lehr_registry *registry,
         lehr_status status = resolve_method(ctx, registry, &methods[i], params->train.weight_decay,
                                             &texts[i]);
         if (status == LEHR_OK)
-            status = check_schedule(ctx, registry, params, &methods[i], train_count);
+            status = check_schedules(ctx, registry, model, params, &methods[i],
+                                     train_count);
         if (status == LEHR_OK) continue;
         if (status != LEHR_E_PLUGIN) {
             lh_fail_context(ctx, "method '%s': ", methods[i].name ? methods[i].name : "");
@@ -107,7 +105,7 @@ lehr_status lehr_compare(lehr_device *device, lehr_registry *registry, const leh
     char **texts = lh_alloc(ctx, params->method_count, sizeof *texts);
     lehr_status status = methods && texts ? LEHR_OK : LEHR_E_MEMORY;
     if (status == LEHR_OK)
-        status = resolve_methods(ctx, registry, params, lehr_data_get_info(data)->train_count,
+        status = resolve_methods(ctx, registry, model, params, lehr_data_get_info(data)->train_count,
                                  methods, texts);
     if (status == LEHR_OK) {
         resolved.methods = methods;

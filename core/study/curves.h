@@ -4,7 +4,7 @@
 #ifndef LH_STUDY_CURVES_H
 #define LH_STUDY_CURVES_H
 
-#include "core/base/base.h"
+#include "core/train/history.h"
 
 enum {
     LH_C_STEP,
@@ -15,7 +15,8 @@ enum {
     LH_C_VAL_LOSS,
     LH_C_VAL_ACCURACY,
     LH_C_SECONDS,
-    LH_C_COUNT
+    LH_C_VALUES, /* of what is scheduled beside the learning rate: one column for each name */
+    LH_C_COUNT = LH_C_VALUES + LH_HISTORY_VALUES
 };
 
 /* Rows of one kind; a number that a row does not have is NaN. */
@@ -26,6 +27,8 @@ typedef struct lh_columns {
 
 typedef struct lh_curves {
     lh_columns steps, epochs;
+    char *names[LH_HISTORY_VALUES]; /* "momentum", "group1.lr" */
+    uint32_t name_count;
 } lh_curves;
 
 /* Reads RUN/history.jsonl.  A file that is missing or cannot be read gives empty curves and a

@@ -242,6 +242,7 @@ static void put_method_facts(lh_page *p)
         lh_str_printf(&exact, "optimizer=%s; schedule=%s; lr=%s",
                       *method->resolved ? method->resolved : method->optimizer, method->schedule,
                       lr);
+        if (*method->group) lh_str_printf(&exact, "; group=%s", method->group);
         lh_html_fact_code(p->s, method->name, lh_str_text(&exact));
     }
     p->s->failed |= exact.failed;

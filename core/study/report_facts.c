@@ -86,7 +86,8 @@ void lh_report_settings(lh_str *s, const json_t *root)
     static const char *const texts[][2] = {{"augment", "augmentation"},
                                            {"normalize", "normalisation"},
                                            {"loss", "loss"},
-                                           {"init", "initial weights"}};
+                                           {"init", "initial weights"},
+                                           {"group", "parameter groups"}};
     static const char *const numbers[][2] = {{"max_steps", "most updates"},
                                              {"accumulate", "micro-batches per update"},
                                              {"limit_train", "training images used"},

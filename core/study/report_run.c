@@ -124,17 +124,35 @@ static lehr_status put_epochs_chart(run_page *p, const char *title, const char *
                      NULL);
 }
 
-/* Ratio of the largest to the smallest positive rate. */
-static double lr_range(const lh_columns *steps)
+/* Ratio of the largest to the smallest positive value. */
+static double range_of(const lh_columns *steps, int column)
 {
     double low = INFINITY, high = 0;
     for (size_t i = 0; i < steps->count; i++) {
-        double lr = steps->at[LH_C_LR][i];
-        if (!(lr > 0)) continue;
-        low = fmin(low, lr);
-        high = fmax(high, lr);
+        double value = steps->at[column][i];
+        if (!(value > 0)) continue;
+        low = fmin(low, value);
+        high = fmax(high, value);
     }
     return high / low;
+}
+
+/* What is scheduled beside the learning rate: a chart for each. */
+static lehr_status put_value_charts(run_page *p)
+{
+    const lh_columns *steps = &p->curves.steps;
+    lehr_status status = LEHR_OK;
+    for (uint32_t i = 0; i < p->curves.name_count && status == LEHR_OK; i++) {
+        int column = LH_C_VALUES + (int)i;
+        lh_str title = {0};
+        const lehr_plot_series series = {
+            .x = steps->at[LH_C_EPOCH], .y = steps->at[column], .count = steps->count};
+        lh_str_printf(&title, "%s used", p->curves.names[i]);
+        status = put_chart(p, lh_str_text(&title), p->curves.names[i],
+                           range_of(steps, column) > 10000, &series, 1, NULL);
+        lh_str_free(&title);
+    }
+    return status;
 }
 
 static lehr_status put_steps_charts(run_page *p)
@@ -145,8 +163,9 @@ static lehr_status put_steps_charts(run_page *p)
     const lehr_plot_series loss = {
         .x = steps->at[LH_C_EPOCH], .y = steps->at[LH_C_LOSS], .count = steps->count};
     lehr_status status =
-        put_chart(p, "Learning rate used", "learning rate", lr_range(steps) > 10000, &lr, 1,
+        put_chart(p, "Learning rate used", "learning rate", range_of(steps, LH_C_LR) > 10000, &lr, 1,
                   "As handed to the optimizer in every update.");
+    if (status == LEHR_OK) status = put_value_charts(p);
     if (status != LEHR_OK) return status;
     return put_chart(p, "Training loss of every update", "loss", false, &loss, 1, NULL);
 }

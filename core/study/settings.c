@@ -107,6 +107,7 @@ static void describe_settings(lh_str *s, const lehr_train_params *t,
     number_value(s, "label_smoothing", t->label_smoothing);
     count_value(s, "early_stop", t->early_stop);
     text_value(s, "init", t->init);
+    text_value(s, "group", t->group);
     lh_str_add(s, "\n  }");
 }
 
@@ -121,6 +122,7 @@ static void describe_methods(lh_str *s, const lehr_compare_params *params,
         text_value(s, "optimizer", m->optimizer);
         text_value(s, "schedule", m->schedule);
         number_value(s, "lr", m->lr);
+        text_value(s, "group", m->group);
         if (subject->resolved && subject->resolved[i])
             text_value(s, "resolved", subject->resolved[i]);
         lh_str_add(s, "}");
@@ -168,13 +170,14 @@ static lehr_status compare_key(lehr_context *ctx, const char *dir, const char *n
                                const char *what, const json_t *was, const json_t *is)
 {
     const json_t *a = json_object_get(was, name), *b = json_object_get(is, name);
+    if (!a && json_is_null(b)) return LEHR_OK; /* a setting younger than the study, not used */
     return a && b && json_equal(a, b) ? LEHR_OK : differs(ctx, dir, what, a, b);
 }
 
 static lehr_status compare_methods(lehr_context *ctx, const char *dir, const json_t *was,
                                    const json_t *is)
 {
-    static const char *const keys[] = {"name", "optimizer", "schedule", "lr"};
+    static const char *const keys[] = {"name", "optimizer", "schedule", "lr", "group"};
     if (json_array_size(was) != json_array_size(is)) return differs(ctx, dir, "methods", was, is);
     for (size_t i = 0; i < json_array_size(is); i++)
         for (size_t k = 0; k < LH_COUNT(keys); k++) {

@@ -97,6 +97,7 @@ static lehr_status load_methods(lehr_context *ctx, lh_study *study)
         study->methods[m] = (lh_study_method){.name = method_text(method, "name"),
                                               .optimizer = method_text(method, "optimizer"),
                                               .schedule = method_text(method, "schedule"),
+                                              .group = method_text(method, "group"),
                                               .resolved = method_text(method, "resolved"),
                                               .lr = NAN};
         const json_t *lr = json_object_get(method, "lr");

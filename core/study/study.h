@@ -28,7 +28,7 @@ typedef struct lh_run_record {
 } lh_run_record;
 
 typedef struct lh_study_method {
-    const char *name, *optimizer, *schedule, *resolved; /* borrowed from about */
+    const char *name, *optimizer, *schedule, *group, *resolved; /* borrowed from about */
     double lr;
 } lh_study_method;
 

@@ -13,8 +13,9 @@ extern "C" {
 typedef struct lehr_method {
     const char *name;      /* shown in tables, names the run directory */
     const char *optimizer; /* "keras3:adam", "sgd(momentum=0.9)" */
-    const char *schedule;  /* "constant()", "cosine(end=0)" */
+    const char *schedule;  /* "constant()", "cosine(end=0); momentum: linear(end=0.85)" */
     double lr;             /* base learning rate; NaN: the one that belongs to the optimizer */
+    const char *group;     /* parameter groups; NULL: those of train */
 } lehr_method;
 
 typedef struct lehr_compare_params {
@@ -22,7 +23,7 @@ typedef struct lehr_compare_params {
     uint32_t method_count;
     uint32_t seeds;          /* how many: train.seed, train.seed + 1, ... */
     lehr_train_params train; /* common to all runs; optimizer, schedule, lr, out and resume are set
-                                per run */
+                                per run, group where a method has its own */
     const char *out;         /* directory of the study; an interrupted one continues */
     double target;           /* validation accuracy for time-to-target; 0: nine tenths of the best
                                 method's mean */
