@@ -118,6 +118,31 @@ static lehr_status list_models(session *s, bool json)
     return st;
 }
 
+/* The parameters of one model, by the names that groups select them by. */
+static lehr_status list_parameters(session *s, const char *model, bool json)
+{
+    lehr_parameter_info p;
+    lehr_status st = lehr_model_load(s->ctx, model, &s->model);
+    if (st != LEHR_OK) return st;
+    if (!json) printf("%-32s  %-6s  %12s  shape\n", "name", "class", "numbers");
+    for (uint32_t i = 0; lehr_model_parameter(s->model, i, &p); i++) {
+        char count[NUMBER_SIZE];
+        if (json) {
+            fputs(i ? ",\n {\"name\": " : "[{\"name\": ", stdout);
+            json_text(stdout, p.name);
+            printf(", \"class\": \"%s\", \"count\": %llu, \"shape\": [", p.kind,
+                   (unsigned long long)p.count);
+        } else {
+            printf("%-32s  %-6s  %12s  ", p.name, p.kind, count_text(p.count, count));
+        }
+        for (uint32_t d = 0; d < p.ndim; d++)
+            printf("%s%llu", d ? (json ? ", " : "x") : "", (unsigned long long)p.dims[d]);
+        fputs(json ? "]}" : "\n", stdout);
+    }
+    if (json) puts("]");
+    return st;
+}
+
 int verb_models(settings *set)
 {
     session s;
@@ -131,6 +156,8 @@ int verb_models(settings *set)
             fputs(info.text, stdout);
             if (*info.text && info.text[strlen(info.text) - 1] != '\n') putchar('\n');
         }
+    } else if (st == LEHR_OK && set->arg_count) {
+        st = list_parameters(&s, set->args[0], option_flag(set, OPT_JSON));
     } else if (st == LEHR_OK) {
         st = list_models(&s, option_flag(set, OPT_JSON));
     }

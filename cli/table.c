@@ -297,10 +297,11 @@ const verb_row verb_table[] = {
      "plugin check ./lehr-mine.so\nplugin check ./lehr-mine.so --only schedules --json\n"
      "plugin check --list",
      verb_plugin_check},
-    {VERB_MODELS, "models", NULL, 0, 0, "list the built-in models",
+    {VERB_MODELS, "models", "[NAME|FILE]", 0, 1, "list the built-in models, or one model's parameters",
      "Parameters are the trained numbers; FLOPs are of one image's forward pass, a multiply-add "
-     "counted as two.",
-     "models\nmodels --dump vgg6 > mine.model", verb_models},
+     "counted as two.  With a name: every parameter with its class (weight, bias or norm) and shape, as "
+     "--group selects them.",
+     "models\nmodels vgg6\nmodels --dump vgg6 > mine.model", verb_models},
     {VERB_REPORT, "report", "DIR", 1, 1, "write the report of a run or a comparison again",
      "Reads the files of a run directory or of a comparison's directory and writes DIR/report.html, one "
      "self-contained file.  Needs no device.",

@@ -71,8 +71,8 @@ static lehr_status resolve_method(lehr_context *ctx, lehr_registry *registry, le
 }
 
 static lehr_status resolve_methods(lehr_context *ctx, lehr_registry *registry,
-                                   const lehr_model *model, const lehr_compare_params *params, uint64_t train_count,
-                                   lehr_method *methods, char **texts)
+                                   const lehr_model *model, const lehr_compare_params *params,
+                                   uint64_t train_count, lehr_method *methods, char **texts)
 {
     for (uint32_t i = 0; i < params->method_count; i++) {
         methods[i] = params->methods[i];

@@ -60,7 +60,10 @@ static const wrong table[] = {
     /* arguments */
     {"train synthetic", 2, "unexpected argument 'synthetic'"},
     {"devices cpu", 2, "unexpected argument 'cpu'"},
-    {"models tutorial", 2, "unexpected argument 'tutorial'"},
+    {"models tutorial mlp", 2, "unexpected argument 'mlp'"},
+    {"models tutoriall", 2, "no built-in model 'tutoriall'"},
+    {"train --data synthetic --group ''", 2, "the value is empty"},
+    {"compare --data synthetic --method 'a: groop=bias: lr*2'", 2, "unknown part 'groop'"},
     {"schedule show", 2, "SPEC' is missing"},
     {"schedule plot", 2, "SPEC' is missing"},
     {"schedule show 'constant()' extra", 2, "unexpected argument 'extra'|quote"},
