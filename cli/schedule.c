@@ -29,6 +29,12 @@ static lehr_status open_scheduler(session *s, const settings *set, lehr_budget *
     return st;
 }
 
+static void warn(void *user, const char *sentence)
+{
+    const settings *set = user;
+    fprintf(stderr, "lehr %s: warning: %s\n", set->verb->name, sentence);
+}
+
 static void print_row(bool csv, uint64_t step, double epoch, double lr)
 {
     char epoch_text[NUMBER_SIZE], lr_text[NUMBER_SIZE];
@@ -46,6 +52,7 @@ int verb_schedule_show(settings *set)
     lehr_scheduler *scheduler = NULL;
     bool csv = option_flag(set, OPT_CSV);
     lehr_status st = open_scheduler(&s, set, &budget, &scheduler);
+    if (st == LEHR_OK) st = lehr_scheduler_review(scheduler, warn, set);
     if (st == LEHR_OK && csv) puts("step,epoch,lr");
     if (st == LEHR_OK && !csv) printf("%10s  %10s  %s\n", "step", "epoch", "lr");
     for (uint64_t step = 0; st == LEHR_OK && step < budget.total_steps && !ferror(stdout); step++) {
@@ -66,34 +73,17 @@ typedef struct curve {
 } curve;
 
 /* Every update of a short schedule, evenly spaced ones of a long one; the last is always there. */
-static lehr_status sample(lehr_scheduler *scheduler, const lehr_budget *budget, curve *c)
+static void sample(lehr_scheduler *scheduler, const lehr_budget *budget, curve *c)
 {
     uint64_t total = budget->total_steps;
     c->count = total < PLOT_POINTS ? (size_t)total : PLOT_POINTS;
     for (size_t i = 0; i < c->count; i++) {
         double part = c->count > 1 ? (double)i / (double)(c->count - 1) : 0.0;
         uint64_t step = (uint64_t)(part * (double)(total - 1) + 0.5);
-        lehr_status st = lehr_scheduler_value(scheduler, step, &c->y[i]);
-        if (st != LEHR_OK) return st;
+        /* What a run would refuse is a gap in the curve, and the review says why. */
+        if (lehr_scheduler_value(scheduler, step, &c->y[i]) != LEHR_OK) c->y[i] = NAN;
         c->x[i] = (double)step / (double)budget->steps_per_epoch;
     }
-    return LEHR_OK;
-}
-
-/* What a reader should know before training with it. */
-static void warn_about(const curve *c)
-{
-    double top = 0.0;
-    size_t zeros = 0;
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->y[i] > top) top = c->y[i];
-        zeros = c->y[i] > 0.0 ? 0 : zeros + 1;
-    }
-    if (!(top > 0.0))
-        fputs("lehr schedule plot: warning: the learning rate is 0 all the time\n", stderr);
-    else if (zeros * 20 > c->count)
-        fprintf(stderr, "lehr schedule plot: warning: the learning rate is 0 for the last %.0f%% of "
-                "the budget\n", 100.0 * (double)zeros / (double)c->count);
 }
 
 static bool write_svg(const settings *set, const char *svg)
@@ -144,14 +134,14 @@ int verb_schedule_plot(settings *set)
     curve *c = calloc(1, sizeof *c);
     lehr_status st = open_scheduler(&s, set, &budget, &scheduler);
     if (st == LEHR_OK && !c) st = LEHR_E_MEMORY;
-    if (st == LEHR_OK) st = sample(scheduler, &budget, c);
+    if (st == LEHR_OK) sample(scheduler, &budget, c);
     if (st == LEHR_OK) {
         char title[512];
         char lr[NUMBER_SIZE];
         snprintf(title, sizeof title, "%s, lr %s", lehr_scheduler_text(scheduler),
                  number_text(budget.base, lr));
-        warn_about(c);
-        st = draw(&s, c, title, &written);
+        st = lehr_scheduler_review(scheduler, warn, set);
+        if (st == LEHR_OK) st = draw(&s, c, title, &written);
     }
     lehr_scheduler_destroy(&scheduler);
     free(c);

@@ -34,14 +34,20 @@ static lehr_progress progress_at(const lehr_scheduler *s, const lh_schedule_part
                            .total_steps = part->total};
 }
 
-static lehr_status part_value(lehr_scheduler *s, const lh_schedule_part *part, uint64_t step,
-                              double *out)
+double lh_part_value(lehr_scheduler *s, const lh_schedule_part *part, uint64_t step)
 {
     fenv_t env;
     lehr_progress t = progress_at(s, part, step);
     lh_guard_begin(&s->host, &env);
-    *out = part->d->value(&t, s->state + part->state);
+    double value = part->d->value(&t, s->state + part->state);
     lh_guard_end(&env);
+    return value;
+}
+
+static lehr_status part_value(lehr_scheduler *s, const lh_schedule_part *part, uint64_t step,
+                              double *out)
+{
+    *out = lh_part_value(s, part, step);
     if (*out >= 0 && isfinite(*out)) return LEHR_OK;
     return lh_fail(s->ctx, LEHR_E_PARAM,
                    "schedule %s gives %g for update %llu (base %g): a value must be finite and not "

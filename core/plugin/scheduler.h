@@ -82,6 +82,9 @@ lehr_status lh_expression_resolve(lehr_scheduler *s);
 /* The canonical text of a resolved tree: reads back as the same tree, bit for bit. */
 void lh_expression_text(const lehr_scheduler *s, lh_str *out);
 
+/* One part's value at a step of its own time, NaN and infinities as they come. */
+double lh_part_value(lehr_scheduler *s, const lh_schedule_part *part, uint64_t step);
+
 static inline lh_table lh_part_table(const lehr_schedule *d, const lehr_budget *budget)
 {
     return (lh_table){.kind = "schedule", .name = d->name, .params = d->params,

@@ -71,6 +71,11 @@ void lehr_scheduler_destroy(lehr_scheduler **scheduler);
 /* The value for update step (0-based): pure, any step in any order.  Errors: LEHR_E_PARAM when it
  * is not finite or negative (names schedule, step and parameters). */
 lehr_status lehr_scheduler_value(lehr_scheduler *scheduler, uint64_t step, double *out);
+/* Tells what looks wrong, one sentence a call of fn: values that would stop a run, a value of 0, an
+ * end that is never reached, jumps upwards, a scale far from the base.  Needs no device and changes
+ * nothing.  Errors: LEHR_E_PARAM when the run has no known length. */
+typedef void (*lehr_review_fn)(void *user, const char *sentence);
+lehr_status lehr_scheduler_review(lehr_scheduler *scheduler, lehr_review_fn fn, void *user);
 /* Hands a measurement ("val.loss", better = -1) to metric-driven parts; made after step updates. */
 lehr_status lehr_scheduler_observe(lehr_scheduler *scheduler, uint64_t step, const char *metric,
                                    int32_t better, double value);
