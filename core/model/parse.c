@@ -193,6 +193,8 @@ static lehr_status read_batchnorm(line *l, lh_layer *layer)
 {
     layer->eps = 1e-5f;
     layer->momentum = 0.1f;
+    if (l->positional_count)
+        return fail(l, LEHR_E_USAGE, "takes only eps= and momentum=, got", l->positional[0]);
     lehr_status st = read_real(l, "eps", 1e-12, 1, &layer->eps);
     return st != LEHR_OK ? st : read_real(l, "momentum", 0, 1, &layer->momentum);
 }

@@ -100,6 +100,7 @@ Test(model, errors_name_the_line_and_the_remedy)
         {"input 3 32 32\na: relu\na: relu\n", LEHR_E_USAGE, "of that name"},
         {"input 3 32 32\ninit xavier\n", LEHR_E_USAGE, "glorot_uniform"},
         {"input 3 32 32\nbatchnorm eps=-1\n", LEHR_E_PARAM, "-1"},
+        {"input 3 32 32\nbatchnorm 1e-3\n", LEHR_E_USAGE, "takes only eps= and momentum=, got '1e-3'"},
         {"input 3 32 32\nmaxpool 2 pad=2\n", LEHR_E_SHAPE, "smaller than the window"},
         {"input 70000 32 32\n", LEHR_E_USAGE, "input"},
         {"input 60000 60000 60000\nrelu\n", LEHR_E_SHAPE, "10^8"},
