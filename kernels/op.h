@@ -66,8 +66,8 @@ typedef struct lh_variant {
     lehr_status (*prepare)(lh_exec *exec);
     /* Sets arguments and enqueues. */
     lehr_status (*run)(lh_exec *exec, const lh_args *args);
-    /* 0: the op's; else this variant's own (a fast algorithm that rounds more, e.g. Winograd). */
-    double tolerance;
+    /* Factor on the op's limit for an algorithm that rounds more, e.g. Winograd; 0 = 1. */
+    double growth;
 } lh_variant;
 
 typedef struct lh_op {
@@ -88,8 +88,12 @@ typedef struct lh_op {
     double (*flops)(const void *problem, int n);
     /* "n=8 c=3 h=32 …" for messages, tuning rows and benches. */
     void (*describe)(const void *problem, char *out, size_t size);
-    /* Largest accepted |got - reference| / max|reference| per output; 0 = 1e-5. */
+    /* Largest accepted |got - reference| / max|reference| per output, for ops without `terms`;
+     * 0 = 1e-5. */
     double tolerance;
+    /* Ops whose outputs are sums of products: the largest number of terms of one.  The limit then
+     * follows from it (docs/numerics.md, "Rounding of sums"). */
+    size_t (*terms)(const void *problem, int n);
 } lh_op;
 
 struct lh_exec {

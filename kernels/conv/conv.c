@@ -112,23 +112,45 @@ static const lh_operand filter_operands[] = {{"x", LH_IN, LH_F32},
                                              {"dw", LH_OUT, LH_F32},
                                              {"dbias", LH_OUT, LH_F32}};
 
-#define ROW(pass, name, tolerance)                                                                 \
+#define ROW(pass, name, growth)                                                                    \
     {#name, lh_conv_##pass##_##name##_declines, lh_conv_##pass##_##name##_prepare,                 \
-     lh_conv_##pass##_##name##_run, tolerance},
+     lh_conv_##pass##_##name##_run, growth},
 static const lh_variant forward_variants[] = {LH_CONV_FORWARD_VARIANTS(ROW)};
 static const lh_variant data_variants[] = {LH_CONV_DATA_VARIANTS(ROW)};
 static const lh_variant filter_variants[] = {LH_CONV_FILTER_VARIANTS(ROW)};
 #undef ROW
 
+static size_t terms_forward(const void *problem, int n)
+{
+    const lh_conv_problem *p = problem;
+    (void)n;
+    return (size_t)p->c * (size_t)p->r * (size_t)p->s;
+}
+
+static size_t terms_data(const void *problem, int n)
+{
+    const lh_conv_problem *p = problem;
+    (void)n;
+    return (size_t)p->k * lh_div_up((size_t)p->r, (size_t)p->stride_h) *
+           lh_div_up((size_t)p->s, (size_t)p->stride_w);
+}
+
+static size_t terms_filter(const void *problem, int n)
+{
+    const lh_conv_problem *p = problem;
+    return (size_t)n * (size_t)p->p * (size_t)p->q;
+}
+
 const lh_op lh_conv_forward = {"conv.forward", sizeof(lh_conv_problem),
                                LH_OPERANDS(forward_operands), LH_VARIANTS(forward_variants),
                                count_forward, batch, invalid, lh_conv_forward_reference, flops,
-                               describe, 3e-6};
+                               describe, 0, terms_forward};
 const lh_op lh_conv_backward_data = {"conv.backward_data", sizeof(lh_conv_problem),
                                      LH_OPERANDS(data_operands), LH_VARIANTS(data_variants),
                                      count_data, batch, invalid, lh_conv_backward_data_reference,
-                                     flops, describe, 3e-6};
+                                     flops, describe, 0, terms_data};
 const lh_op lh_conv_backward_filter = {"conv.backward_filter", sizeof(lh_conv_problem),
                                        LH_OPERANDS(filter_operands), LH_VARIANTS(filter_variants),
                                        count_filter, batch, invalid,
-                                       lh_conv_backward_filter_reference, flops, describe, 3e-6};
+                                       lh_conv_backward_filter_reference, flops, describe, 0,
+                                       terms_filter};

@@ -1,37 +1,35 @@
 /* SPDX-License-Identifier: MIT
  *
  * Internal to kernels/conv: the rows of the three variant tables, and what the host files share.
- * A row X(pass, name, tolerance) (pass = forward, data or filter) stands for three functions
- * lh_conv_PASS_NAME_declines, _prepare, _run; tolerance is the largest accepted error relative to
- * the largest output, 0 = the op's own.  Order matters: the first row that does not decline is
- * taken. */
+ * A row X(pass, name, growth) (pass = forward, data or filter) stands for three functions
+ * lh_conv_PASS_NAME_declines, _prepare, _run; growth is the factor on the op's error limit, 0 = 1.
+ * Order matters: the first row that does not decline is taken. */
 #ifndef LH_CONV_VARIANTS_H
 #define LH_CONV_VARIANTS_H
 
 #include "kernels/conv/conv.h"
 
 #define LH_CONV_FORWARD_VARIANTS(X)                                                                \
-    X(forward, winograd4_cpu, 1e-5)                                                                \
+    X(forward, winograd4_cpu, 3)                                                                   \
     X(forward, direct_cpu, 0)                                                                      \
     X(forward, gpu_pointwise, 0)                                                                   \
     X(forward, gpu_implicit_gemm, 0)                                                               \
     X(forward, plain, 0)
 #define LH_CONV_DATA_VARIANTS(X)                                                                   \
-    X(data, winograd4_cpu, 1e-5)                                                                   \
+    X(data, winograd4_cpu, 3)                                                                      \
     X(data, direct_cpu, 0)                                                                         \
     X(data, gpu_pointwise, 0)                                                                      \
     X(data, gpu_implicit_gemm, 0)                                                                  \
     X(data, plain, 0)
-/* gpu_implicit_gemm sums thousands of products one after the other in each slice. */
 #define LH_CONV_FILTER_VARIANTS(X)                                                                 \
-    X(filter, winograd4_cpu, 1e-5)                                                                 \
+    X(filter, winograd4_cpu, 3)                                                                    \
     X(filter, direct_cpu, 0)                                                                       \
     X(filter, gpu_pointwise, 0)                                                                    \
-    X(filter, gpu_implicit_gemm, 1e-5)                                                             \
+    X(filter, gpu_implicit_gemm, 0)                                                                \
     X(filter, plain, 0)
 
 /* Declares one row's functions. */
-#define LH_CONV_DECLARE(pass, name, tolerance)                                                     \
+#define LH_CONV_DECLARE(pass, name, growth)                                                        \
     const char *lh_conv_##pass##_##name##_declines(const void *problem, const lh_traits *traits);  \
     lehr_status lh_conv_##pass##_##name##_prepare(lh_exec *exec);                                  \
     lehr_status lh_conv_##pass##_##name##_run(lh_exec *exec, const lh_args *args);

@@ -177,15 +177,33 @@ static const lh_operand filter_operands[] = {{"x", LH_IN, LH_F32},
                                              {"dw", LH_OUT, LH_F32},
                                              {"dbias", LH_OUT, LH_F32}};
 
+static size_t terms_forward(const void *problem, int n)
+{
+    (void)n;
+    return (size_t)((const lh_dense_problem *)problem)->in;
+}
+
+static size_t terms_data(const void *problem, int n)
+{
+    (void)n;
+    return (size_t)((const lh_dense_problem *)problem)->out;
+}
+
+static size_t terms_filter(const void *problem, int n)
+{
+    (void)problem;
+    return (size_t)n;
+}
+
 const lh_op lh_dense_forward = {
     "dense.forward", sizeof(lh_dense_problem), LH_OPERANDS(forward_operands),
     LH_VARIANTS(forward_variants), count_forward, batch, invalid, lh_dense_forward_reference, flops,
-    describe, 3e-6};
+    describe, 0, terms_forward};
 const lh_op lh_dense_backward_data = {
     "dense.backward_data", sizeof(lh_dense_problem), LH_OPERANDS(data_operands),
     LH_VARIANTS(data_variants), count_data, batch, invalid, lh_dense_backward_data_reference, flops,
-    describe, 3e-6};
+    describe, 0, terms_data};
 const lh_op lh_dense_backward_filter = {
     "dense.backward_filter", sizeof(lh_dense_problem), LH_OPERANDS(filter_operands),
     LH_VARIANTS(filter_variants), count_filter, batch, invalid,
-    lh_dense_backward_filter_reference, flops, describe, 3e-6};
+    lh_dense_backward_filter_reference, flops, describe, 0, terms_filter};

@@ -122,6 +122,15 @@ static bool fail_at(const char *name, const char *what)
     return false;
 }
 
+/* docs/numerics.md, "Rounding of sums", derives the numbers. */
+static double error_limit(const lh_op *op, const lh_variant *variant, const void *problem, int n)
+{
+    const double unit = 0x1p-24; /* half the distance from 1 to the next float */
+    double limit = op->tolerance > 0 ? op->tolerance : 1e-5;
+    if (op->terms) limit = unit * (2 + 1.2 * sqrt((double)op->terms(problem, n)));
+    return variant->growth > 0 ? variant->growth * limit : limit;
+}
+
 static bool compare(const trial *t, const lh_variant *variant, unsigned i)
 {
     const lh_op *op = t->list->op;
@@ -150,8 +159,11 @@ static bool compare(const trial *t, const lh_variant *variant, unsigned i)
             where = k;
         }
     }
-    double tolerance = op->tolerance > 0 ? op->tolerance : 1e-5;
-    if (variant->tolerance > 0) tolerance = variant->tolerance;
+    double tolerance = error_limit(op, variant, t->problem, t->host.n);
+    if (getenv("LEHR_TEST_ERRORS")) /* how near to the limit */
+        fprintf(stderr, "%s/%s %s: %.3g of %.1e, %zu terms\n", op->name, variant->name, what->name,
+                worst / (scale > 0 ? scale : 1) / tolerance, tolerance,
+                op->terms ? op->terms(t->problem, t->host.n) : 0);
     if (worst <= tolerance * (scale > 0 ? scale : 1)) return true;
     snprintf(report, sizeof report,
              "operand '%s'[%zu of %zu]: got %.9g, want %.9g; error %.3g of max %.3g exceeds %.1e",
