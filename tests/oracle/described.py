@@ -46,6 +46,7 @@ class Described(nn.Module):
         super().__init__()
         self.steps = []   # (name, function of (x, other), input name, other's name)
         self.shapes = {}  # name -> (c, h, w)
+        self.ops = {}     # name -> operation
         previous = None
         counts = {}
         for line in text.splitlines():
@@ -60,6 +61,7 @@ class Described(nn.Module):
             counts[stem] = counts.get(stem, 0) + 1
             name = name or ("input" if op == "input" else f"{stem}{counts[stem]}")
             source = options.get("from", previous)
+            self.ops[name] = op
             if op == "input":
                 self.shapes[name] = tuple(map(int, values))
             else:
