@@ -201,12 +201,31 @@ static lehr_status out_of_range(const lh_tuning *t, const lh_tuned *item, double
                    item->key, value, (unsigned long long)step, range);
 }
 
+/* Groups that multiply the run's value by a factor. */
+static lehr_status check_factors(const lh_tuning *t, const lh_tuned *item, double value,
+                                 uint64_t step)
+{
+    char range[96];
+    for (uint32_t k = 0; k < t->groups.count && item->group < 0; k++) {
+        const lh_group_value *v = &t->groups.at[k].values[item->param + 1];
+        if (!v->given || !v->factor || v->schedule ||
+            lh_parameters_in_range(&t->parameters, item->param, value * v->number, range,
+                                   sizeof range))
+            continue;
+        return lh_fail(t->ctx, LEHR_E_PARAM, "the schedule of %s gives %g for update %llu in group "
+                       "'%.200s', outside %s", item->key, value * v->number,
+                       (unsigned long long)step, t->groups.at[k].text, range);
+    }
+    return LEHR_OK;
+}
+
 static lehr_status check_value(const lh_tuning *t, const lh_tuned *item, double value, uint64_t step)
 {
     char range[96] = "[0, 1)";
     bool inside = true;
     if (item->kind == LH_TUNED_PARAM)
         inside = lh_parameters_in_range(&t->parameters, item->param, value, range, sizeof range);
+    if (item->kind == LH_TUNED_PARAM && inside) return check_factors(t, item, value, step);
     if (item->kind == LH_TUNED_SMOOTHING || item->kind == LH_TUNED_DROPOUT)
         inside = value >= 0 && value < 1;
     return inside ? LEHR_OK : out_of_range(t, item, value, range, step);
