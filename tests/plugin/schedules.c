@@ -1,178 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Schedules without a device: 10,000 points of each against formulas written here, conventions at
- * boundaries, composition, units, plateau, messages. */
-#include <criterion/criterion.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+ * Schedules without a device: conventions at boundaries, units, plateau, messages, random text.
+ * Their curves are in curves.c, their composition in algebra.c. */
+#include "schedule_rig.h"
 
-#include "core/base/base.h"
-#include <lehr/schedule.h>
-
-static lehr_context *ctx;
-static lehr_registry *reg;
-static char warned[512];
-
-static void on_log(void *user, uint32_t level, const char *line)
-{
-    (void)user;
-    if (level == LEHR_LOG_WARN) strncpy(warned, line, sizeof warned - 1);
-}
-
-static void setup(void)
-{
-    lehr_context_params params = {.log = on_log};
-    lehr_context_create(&params, &ctx);
-    cr_assert_eq(lehr_registry_create(ctx, NULL, &reg), LEHR_OK, "%s", lehr_context_message(ctx));
-}
-static void teardown(void)
-{
-    lehr_registry_destroy(&reg);
-    lehr_context_destroy(&ctx);
-}
 TestSuite(schedules, .init = setup, .fini = teardown);
-
-/* 25 epochs of 391 updates of 128 samples. */
-enum { EPOCH = 391, TOTAL = 25 * EPOCH, POINTS = 10000 };
-#define BASE 0.1
-static const lehr_budget budget = {BASE, EPOCH, TOTAL, 128, 1};
-
-static lehr_scheduler *make(const char *text)
-{
-    lehr_scheduler *s = NULL;
-    cr_assert_eq(lehr_scheduler_create(ctx, reg, text, &budget, &s), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    return s;
-}
-
-static double at(lehr_scheduler *s, uint64_t step)
-{
-    double value = -1;
-    cr_assert_eq(lehr_scheduler_value(s, step, &value), LEHR_OK, "%s", lehr_context_message(ctx));
-    return value;
-}
-
-/* ---- formulas ---- */
-
-static double share(uint64_t t, double over) { return (double)t < over ? (double)t / over : 1; }
-static double f_constant(uint64_t t) { return t < UINT64_MAX ? BASE : 0; }
-static double f_step(uint64_t t)
-{
-    double lr = BASE;
-    for (uint64_t k = 3 * EPOCH; k <= t; k += 3 * EPOCH) lr *= 0.5;
-    return lr;
-}
-static double f_multistep(uint64_t t)
-{
-    return BASE * (t >= 10 * EPOCH ? 0.1 : 1) * (t >= 20 * EPOCH ? 0.1 : 1) * (t >= 500 ? 0.1 : 1);
-}
-static double f_exponential(uint64_t t) { return BASE * exp((double)t / EPOCH * log(0.9)); }
-static double f_exponential_updates(uint64_t t)
-{
-    return BASE * exp2((double)t / 100 * log2(0.98));
-}
-static double f_time(uint64_t t) { return BASE / (1 + 0.01 * (double)t); }
-static double f_time_epochs(uint64_t t) { return BASE / (1 + 0.5 * ((double)t / EPOCH)); }
-static double f_polynomial(uint64_t t)
-{
-    double left = 1 - share(t, TOTAL);
-    return 1e-4 + (BASE - 1e-4) * left * left * left;
-}
-static double f_polynomial_root(uint64_t t) { return BASE * sqrt(1 - share(t, 5 * EPOCH)); }
-static double f_linear(uint64_t t)
-{
-    double p = share(t, TOTAL);
-    return BASE * (1 - p) + BASE * 0.01 * p;
-}
-static double f_linear_inclusive(uint64_t t)
-{
-    return t >= 999 ? 0.5 : BASE + (0.5 - BASE) * (double)t / 999;
-}
-static double f_cosine(uint64_t t)
-{
-    double half = cos(share(t, TOTAL) * acos(-1) / 2);
-    return BASE * half * half; /* (1 + cos 2x) / 2 = cos^2 x */
-}
-static double f_cosine_end(uint64_t t)
-{
-    double half = sin(share(t, 3000) * acos(-1) / 2);
-    return BASE - (BASE - 1e-3) * half * half;
-}
-static double f_warmup(uint64_t t)
-{
-    return t < 5 * EPOCH ? BASE * (double)(t + 1) / (5 * EPOCH) : BASE;
-}
-static double f_warmup_from(uint64_t t)
-{
-    return t < 100 ? 0.02 + (BASE - 0.02) * (double)(t + 1) / 100 : BASE;
-}
-static double f_warmup_lag(uint64_t t) { return t < 100 ? BASE * (double)t / 100 : BASE; }
-static double f_product(uint64_t t) { return f_warmup(t) * f_cosine(t) / BASE; }
-static double f_triple(uint64_t t) { return f_warmup(t) / BASE * f_step(t) * 0.25; }
-static double f_sum(uint64_t t) { return f_cosine(t) * 0.5 + f_step(t) + 0.001 + 0.02 * BASE; }
-static double f_tutorial_step(uint64_t t)
-{
-    return BASE * pow(0.2, floor((1 + floor((double)t / EPOCH)) / 2));
-}
-static double f_tutorial_exponential(uint64_t t)
-{
-    return BASE * exp(-0.1 * floor((double)t / EPOCH));
-}
-static double f_tutorial_time(uint64_t t) { return BASE / (1 + BASE / 25 * (double)t); }
-
-static const struct {
-    const char *text;
-    double (*want)(uint64_t);
-} curves[] = {
-    {"constant()", f_constant},
-    {"step(gamma=0.5, every=3ep)", f_step},
-    {"step(0.5, 1173st)", f_step},
-    {"multistep(milestones=[10ep, 20ep, 500st], gamma=0.1)", f_multistep},
-    {"exponential(gamma=0.9, every=1ep)", f_exponential},
-    {"exponential(0.98, 100st)", f_exponential_updates},
-    {"time(decay=0.01)", f_time},
-    {"time(0.5, every=1ep)", f_time_epochs},
-    {"polynomial(end=1e-4, power=3)", f_polynomial},
-    {"polynomial(power=0.5, over=20%)", f_polynomial_root},
-    {"linear(end=1%)", f_linear},
-    {"linear(end=0.5, over=1000st, inclusive=1)", f_linear_inclusive},
-    {"cosine(end=0)", f_cosine},
-    {"cosine(end=1e-3, over=384000samples)", f_cosine_end},
-    {"warmup(5ep)", f_warmup},
-    {"warmup(100st, from=20%)", f_warmup_from},
-    {"hf:warmup(100st)", f_warmup_lag},
-    {"warmup(5ep) * cosine(end=0)", f_product},
-    {"cosine() * warmup(5ep)", f_product},
-    {"0.25 * (warmup(5ep) * plateau(patience=3)) * step(0.5, 3ep)", f_triple},
-    {"cosine() * 0.5 + step(0.5, 3ep) + 0.001 + 2%", f_sum},
-    {"tutorial:step(gamma=0.2, every=2ep)", f_tutorial_step},
-    {"tutorial:exponential", f_tutorial_exponential},
-    {"tutorial:time()", f_tutorial_time},
-};
-
-/* 1e-12 relative; near an end at 0 the rounding of the base counts. */
-static bool close_to(double got, double want)
-{
-    return fabs(got - want) <= 1e-12 * want + 4e-16 * BASE;
-}
-
-Test(schedules, ten_thousand_points)
-{
-    for (size_t i = 0; i < LH_COUNT(curves); i++) {
-        lehr_scheduler *s = make(curves[i].text), *again = make(lehr_scheduler_text(s));
-        for (uint64_t k = 0; k < POINTS; k++) {
-            uint64_t t = k * 7919 % POINTS; /* in no order; past the end as well */
-            double got = at(s, t), want = curves[i].want(t);
-            cr_assert(close_to(got, want), "%s at %lu: %.17g, want %.17g", curves[i].text,
-                      (unsigned long)t, got, want);
-            if (k % 97 == 0) cr_assert_eq(at(again, t), got, "%s", lehr_scheduler_text(s));
-        }
-        cr_expect_str_eq(lehr_scheduler_text(s), lehr_scheduler_text(again));
-        lehr_scheduler_destroy(&s);
-        lehr_scheduler_destroy(&again);
-    }
-}
 
 /* ---- conventions ---- */
 
@@ -217,11 +49,13 @@ static void resolves(const char *text, const char *want)
 Test(schedules, durations_are_resolved_once)
 {
     resolves("warmup(2ep)", "warmup(duration=782st, from=0, lag=0, shape=linear, power=4)");
-    resolves(" warmup ( 10% , from = 1% ) ", "warmup(duration=978st, from=0.001, lag=0, shape=linear, power=4)");
+    resolves(" warmup ( 10% , from = 1% ) ",
+             "warmup(duration=978st, from=0.001, lag=0, shape=linear, power=4)");
     resolves("warmup(1280samples)", "warmup(duration=10st, from=0, lag=0, shape=linear, power=4)");
     resolves("warmup(0.001ep)", "warmup(duration=1st, from=0, lag=0, shape=linear, power=4)");
     resolves("(constant)*((constant()+2))*0.5", "constant() * (constant() + 2) * 0.5");
-    resolves("multistep([1ep,2ep])", "multistep(milestones=[391st, 782st], gamma=0.1, factors=[], values=[], late=0st, "
+    resolves("multistep([1ep,2ep])",
+             "multistep(milestones=[391st, 782st], gamma=0.1, factors=[], values=[], late=0st, "
              "early=0st)");
     resolves("plateau(val.accuracy, patience=2)",
              "plateau(metric=val.accuracy, factor=0.1, patience=2, threshold=0.0001, mode=rel, "
@@ -317,7 +151,7 @@ Test(schedules, messages)
 
 Test(schedules, endless_nesting_is_refused)
 {
-    char text[40001];
+    static char text[40001];
     lehr_scheduler *s = NULL;
     memset(text, '(', 40000);
     text[40000] = '\0';
