@@ -22,6 +22,7 @@
     X(data, gpu_implicit_gemm, 0)                                                                  \
     X(data, plain, 0)
 #define LH_CONV_FILTER_VARIANTS(X)                                                                 \
+    X(filter, winograd4_slots_cpu, 3)                                                              \
     X(filter, winograd4_cpu, 3)                                                                    \
     X(filter, direct_cpu, 0)                                                                       \
     X(filter, gpu_pointwise, 0)                                                                    \

@@ -98,9 +98,9 @@ lehr_status lh_conv_filter_winograd4_cpu_run(lh_exec *e, const lh_args *a)
     for (size_t first = 0; first < tiles && st == LEHR_OK; first += chunk)
         st = run_chunk(e, a, first, tiles - first < chunk ? tiles - first : chunk);
     if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[WEIGHTS], "mmmlli", a->workspace,
+        st = lh_kernel_args(e->dev, e->kernels[WEIGHTS], "mmmlili", a->workspace,
                             a->buf[LH_CONVW_DW], p->bias ? a->buf[LH_CONVW_DBIAS] : NULL,
-                            (uint64_t)e->number[SUMS_AT], (uint64_t)e->number[BIAS_AT],
+                            (uint64_t)e->number[SUMS_AT], 1, (uint64_t)e->number[BIAS_AT],
                             (int)e->number[BIAS_SLOTS]);
     if (st != LEHR_OK) return st;
     return lh_launch_tasks(e->dev, e->kernels[WEIGHTS], (size_t)(p->k / e->number[BLOCK]),
