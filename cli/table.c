@@ -238,17 +238,23 @@ const verb_row verb_table[] = {
      "Times forward, backward and update on random data.  step_ms is the median of many steps.",
      "time --model vgg6 --batch 128\ntime --model vgg6 --json", verb_time},
     {VERB_SCHEDULE_LIST, "schedule list", NULL, 0, 0, "list the schedules with their parameters",
-     "Durations have a unit: 10ep, 500st (updates), 30% (of the budget).", "schedule list",
+     "Durations have a unit: 10ep, 500st (updates), 30% (of the budget).  Schedules are put together with "
+     "a * b, a + b, 'a for 5ep then b', min(a, b), max(a, b), clip(a, low, high), scale(a, 0.5), shift(a, "
+     "5ep), repeat(a, 10ep), hold(a, 1ep), a formula expr(\"base * 0.5 ^ floor(epoch / 10)\") and "
+     "table(\"lr.csv\").", "schedule list",
      verb_schedule_list},
     {VERB_SCHEDULE_SHOW, "schedule show", "'SPEC'", 1, 1,
      "print the learning rate of every update",
-     "Prints step, epoch and lr of every update of the budget.  Needs no device and no data.",
+     "Prints step, epoch and lr of every update of the budget, and warns of what looks wrong.  Needs no "
+     "device and no data.",
      "schedule show 'warmup(1ep) * cosine(end=0)' --lr 0.1 --epochs 3 --steps-per-epoch 10\n"
      "schedule show 'step(gamma=0.5, every=10ep)' --epochs 30 --csv",
      verb_schedule_show},
     {VERB_SCHEDULE_PLOT, "schedule plot", "'SPEC'", 1, 1, "draw a schedule in the terminal",
-     "Draws the learning rate over the budget.  Needs no device and no data.",
+     "Draws the learning rate over the budget, and warns of what looks wrong: values that would stop a "
+     "run, a rate of 0, an end that is never reached, jumps.  Needs no device and no data.",
      "schedule plot 'warmup(5ep) * cosine(end=0)' --epochs 90\n"
+     "schedule plot 'linear(0 -> 1, 5ep) then cosine(1 -> 0)' --epochs 90\n"
      "schedule plot 'exponential(gamma=0.9, every=1ep)' --svg lr.svg",
      verb_schedule_plot},
     {VERB_OPTIMIZER_LIST, "optimizer list", "[NAME...]", 0, 64,
