@@ -30,6 +30,7 @@ typedef struct plan {
     int *gradient;      /* per layer: value of d output, or -1 */
     int *gradient_uses; /* per value: layers that still have it as their gradient */
     bool *needs_gradient;
+    bool *undone;       /* per layer: the gradient has been through its fused ReLU already */
     int time;
     lehr_status status;
 } plan;
@@ -435,6 +436,19 @@ static void backward_simple(plan *p, int i, const lh_op *op, const void *problem
     contribute(p, in, dx);
 }
 
+static void backward_pool(plan *p, int i, int dy)
+{
+    lh_pool_problem problem = pool_problem(p, i);
+    int in = p->m->layers[i].input, origin = p->fused_into[in];
+    bool max = problem.kind == LH_POOL_MAX;
+    /* It reads the ReLU's output anyway: the ReLU's own step is saved. */
+    if (max && origin >= 0 && p->consumers[in] == 1 &&
+        p->m->layers[origin].kind != LH_LAYER_BATCHNORM)
+        problem.relu = p->undone[origin] = true;
+    backward_simple(p, i, &lh_pool_backward, &problem, max ? LH_POOLB_X : -1, LH_POOLB_DY,
+                    LH_POOLB_DX, dy);
+}
+
 static void backward_dropout(plan *p, int i, int dy)
 {
     int in = p->m->layers[i].input, dx = in_place(p, i, dy);
@@ -467,8 +481,8 @@ static void backward_layer(plan *p, int i)
         return;
     }
     bool relu = fused_act(p, i) != LH_ACT_NONE;
-    if (relu && l->kind != LH_LAYER_BATCHNORM) dy = backward_fused_relu(p, i, dy);
-    lh_pool_problem pool;
+    if (relu && l->kind != LH_LAYER_BATCHNORM && !p->undone[i])
+        dy = backward_fused_relu(p, i, dy);
     lh_shortcut_problem shortcut;
     lh_flatten_problem flatten;
     lh_activation_problem act;
@@ -482,11 +496,7 @@ static void backward_layer(plan *p, int i)
         contribute(p, l->other, dy);
         break;
     case LH_LAYER_MAXPOOL:
-    case LH_LAYER_AVGPOOL:
-        pool = pool_problem(p, i);
-        backward_simple(p, i, &lh_pool_backward, &pool, pool.kind == LH_POOL_MAX ? LH_POOLB_X : -1,
-                        LH_POOLB_DY, LH_POOLB_DX, dy);
-        break;
+    case LH_LAYER_AVGPOOL: backward_pool(p, i, dy); break;
     case LH_LAYER_SHORTCUT:
         shortcut = shortcut_problem(p, i);
         backward_simple(p, i, &lh_shortcut_backward, &shortcut, -1, LH_SHORTCUTB_DY,
@@ -550,6 +560,7 @@ lehr_status lh_network_plan(lh_network *net)
     p.saved = numbers(&p, count, sizeof(int));
     p.gradient = numbers(&p, count, sizeof(int));
     p.needs_gradient = numbers(&p, count, sizeof(bool));
+    p.undone = numbers(&p, count, sizeof(bool));
     net->layer_value = numbers(&p, count, sizeof(int));
     if (p.status == LEHR_OK) {
         analyse(&p);
@@ -567,5 +578,6 @@ lehr_status lh_network_plan(lh_network *net)
     free(p.gradient);
     free(p.gradient_uses);
     free(p.needs_gradient);
+    free(p.undone);
     return p.status;
 }

@@ -2,7 +2,7 @@
  *
  * Pooling over NHWC, one work-item per element of the result (channels fastest, so neighbours read
  * neighbours), work-groups of -DLOCAL.  -DMAX=0|1 -DC -DH -DW -DR -DS -DSTRIDE_H -DSTRIDE_W -DTOP
- * -DLEFT (padding) -DP -DQ.  No local memory.  Backward gathers: windows in row order, the first
+ * -DLEFT (padding) -DP -DQ -DRELU (backward).  No local memory.  Backward gathers: windows in row order, the first
  * maximum of each found again. */
 #include "common.cl"
 
@@ -71,6 +71,9 @@ void pool_backward(__global const float *x, __global const float *dy, __global f
             float d = dy[(p * Q + q) * C];
 #if MAX
             if (find_maximum(x, p, q) == AT(i, j)) sum += d;
+#if RELU
+            if (!(x[AT(i, j)] > 0.0f)) sum = 0.0f;
+#endif
 #else
             sum += d / (R * S);
 #endif

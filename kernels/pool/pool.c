@@ -48,6 +48,7 @@ static const char *invalid(const void *problem) {
     if (p.pad_top >= p.r || p.pad_bottom >= p.r || p.pad_left >= p.s || p.pad_right >= p.s)
         return "padding as large as the window: a window could lie outside the image";
     if (!lh_pool_output(&p)) return "the window does not fit the padded input";
+    if (p.relu && p.kind != LH_POOL_MAX) return "only max pooling takes the ReLU before it along";
     if (rows != p.p || columns != p.q) return "p and q are not what lh_pool_output gives";
     return NULL;
 }
@@ -59,9 +60,10 @@ static double flops(const void *problem, int n) {
 
 static void describe(const void *problem, char *out, size_t size) {
     const lh_pool_problem *p = problem;
-    snprintf(out, size, "%s n=%d c=%d h=%d w=%d window=%dx%d stride=%dx%d pad=%d,%d,%d,%d",
+    snprintf(out, size, "%s n=%d c=%d h=%d w=%d window=%dx%d stride=%dx%d pad=%d,%d,%d,%d%s",
              p->kind == LH_POOL_MAX ? "max" : "avg", p->n, p->c, p->h, p->w, p->r, p->s,
-             p->stride_h, p->stride_w, p->pad_top, p->pad_left, p->pad_bottom, p->pad_right);
+             p->stride_h, p->stride_w, p->pad_top, p->pad_left, p->pad_bottom, p->pad_right,
+             p->relu ? " relu" : "");
 }
 
 static void shape_options(const lh_pool_problem *p, char *out, size_t size) {
@@ -74,17 +76,19 @@ static void shape_options(const lh_pool_problem *p, char *out, size_t size) {
 
 /* ---- one work-item per element ---- */
 
-static lehr_status prepare_elements(lh_exec *e, const char *kernel) {
+static lehr_status prepare_elements(lh_exec *e, const char *kernel, bool relu) {
     char shape[256];
     shape_options(lh_exec_problem(e), shape, sizeof shape);
-    return lh_stream_kernel(e, 0, LH_STREAM_ELEMENTWISE, "pool/elements.cl", kernel, "%s", shape);
+    return lh_stream_kernel(e, 0, LH_STREAM_ELEMENTWISE, "pool/elements.cl", kernel,
+                            "%s -DRELU=%d", shape, relu);
 }
 
 static lehr_status prepare_forward_elements(lh_exec *e) {
-    return prepare_elements(e, "pool_forward");
+    return prepare_elements(e, "pool_forward", false);
 }
 static lehr_status prepare_backward_elements(lh_exec *e) {
-    return prepare_elements(e, "pool_backward");
+    const lh_pool_problem *p = lh_exec_problem(e);
+    return prepare_elements(e, "pool_backward", p->relu);
 }
 
 static lehr_status run_forward_elements(lh_exec *e, const lh_args *a) {
@@ -105,13 +109,13 @@ static lehr_status run_backward_elements(lh_exec *e, const lh_args *a) {
 
 enum { ROWS }; /* number[]: output rows of a task; 0: a task is an image */
 
-static lehr_status prepare_tasks(lh_exec *e, const char *kernel, int rows) {
+static lehr_status prepare_tasks(lh_exec *e, const char *kernel, int rows, bool relu) {
     const lh_pool_problem *p = lh_exec_problem(e);
     char shape[256];
     shape_options(p, shape, sizeof shape);
     e->number[ROWS] = rows;
-    return lh_exec_kernel(e, 0, "pool/tasks.cl", kernel, "%s -DVW=%u -DROWS=%d", shape,
-                          lh_channel_width(lh_device_traits(e->dev), p->c), rows);
+    return lh_exec_kernel(e, 0, "pool/tasks.cl", kernel, "%s -DVW=%u -DROWS=%d -DRELU=%d", shape,
+                          lh_channel_width(lh_device_traits(e->dev), p->c), rows, relu);
 }
 
 /* Output rows whose input is about one chunk. */
@@ -121,14 +125,14 @@ static int rows_of_task(const lh_pool_problem *p) {
 }
 
 static lehr_status prepare_forward_tasks(lh_exec *e) {
-    return prepare_tasks(e, "pool_forward", rows_of_task(lh_exec_problem(e)));
+    return prepare_tasks(e, "pool_forward", rows_of_task(lh_exec_problem(e)), false);
 }
 
 static lehr_status prepare_backward_tasks(lh_exec *e) {
     const lh_pool_problem *p = lh_exec_problem(e);
     if (p->stride_h < p->r || p->stride_w < p->s)
-        return prepare_tasks(e, "pool_backward_images", 0);
-    return prepare_tasks(e, "pool_backward_cells", rows_of_task(p));
+        return prepare_tasks(e, "pool_backward_images", 0, p->relu);
+    return prepare_tasks(e, "pool_backward_cells", rows_of_task(p), p->relu);
 }
 
 static lehr_status run_forward_tasks(lh_exec *e, const lh_args *a) {

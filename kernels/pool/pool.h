@@ -5,6 +5,7 @@
  * gradient) avg: y = mean over the window, padding counted as zero (divisor r * s, as PyTorch's
  * default) global average: r = h, s = w, no padding: y[n][c] A NaN in a window is its maximum.
  * backward: dx is written whole (zeros where no gradient arrives); avg does not need x (count 0).
+ *   relu: x is the output of a ReLU, and dx the gradient of its input: zero where x is not above zero.
  */
 #ifndef LH_POOL_H
 #define LH_POOL_H
@@ -18,6 +19,7 @@ typedef struct lh_pool_problem {
     lh_pool_kind kind;
     int r, s, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
     int p, q; /* output; lh_pool_output fills them (floor) */
+    bool relu; /* backward of max only */
 } lh_pool_problem;
 
 enum { LH_POOLF_X, LH_POOLF_Y };

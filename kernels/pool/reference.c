@@ -63,7 +63,8 @@ void lh_pool_backward_reference(const void *problem, const lh_host_args *a) {
             for (int c = 0; c < p->c; c++, dy++) {
                 window v = window_of(p, o / p->q, o % p->q);
                 if (p->kind == LH_POOL_MAX) {
-                    dx[first_maximum(p, x, n, c, v)] += *dy;
+                    size_t best = first_maximum(p, x, n, c, v);
+                    dx[best] += p->relu && !(x[best] > 0) ? 0 : *dy;
                     continue;
                 }
                 for (int i = v.top; i < v.bottom; i++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Pooling over NHWC, one work-item per task (CPU family); VW channels at a time, -DVW divides C.
- * Shape options as in elements.cl, and -DBOTTOM -DRIGHT (padding), -DROWS: output rows of a task.
+ * Shape options as in elements.cl, and -DBOTTOM -DRIGHT (padding), -DRELU
+ * (backward), -DROWS: output rows of a task.
  *   pool_forward, pool_backward_cells  task = ROWS of the n * P output rows
  *   pool_backward_images               task = image; for windows that overlap
  * A cell of backward is what lies from one window's origin to the next: each input pixel belongs to
@@ -10,6 +11,11 @@
 #include "common.cl"
 
 #define ZERO ((LH_V)(0.0f))
+#if RELU /* a window's gradient reaches only its maximum, so the maximum's sign decides */
+#define THROUGH_RELU(d, m) select(ZERO, d, m > ZERO)
+#else
+#define THROUGH_RELU(d, m) d
+#endif
 #define PADDED (TOP || LEFT || BOTTOM || RIGHT)
 /* Cells of exactly one stride, all of them. */
 #define EXACT (!PADDED && P * STRIDE_H == H && Q * STRIDE_W == W)
@@ -138,7 +144,8 @@ LH_TASK void pool_backward_cells(__global const float *restrict x,
                 LH_V d = LH_VLOAD(0, from + c);
                 LH_VI best = (LH_VI)(0);
 #if MAX
-                find_maximum(x + image + c, v, &best);
+                LH_V m = find_maximum(x + image + c, v, &best);
+                d = THROUGH_RELU(d, m);
 #else
                 d /= (float)(R * S);
 #endif
@@ -160,7 +167,8 @@ LH_TASK void pool_backward_images(__global const float *restrict x,
             LH_V d = LH_VLOAD(0, dy + o * C + c);
 #if MAX
             LH_VI best;
-            find_maximum(x + image + c, v, &best);
+            LH_V m = find_maximum(x + image + c, v, &best);
+            d = THROUGH_RELU(d, m);
 #else
             d /= (float)(R * S);
 #endif

@@ -5,7 +5,7 @@
 
 #include "kernels/pool/pool.h"
 
-/* n c h w kind r s stride_h stride_w pad_top pad_left pad_bottom pad_right */
+/* n c h w kind r s stride_h stride_w pad_top pad_left pad_bottom pad_right p q relu */
 static const lh_pool_problem quick[] = {
     {3, 32, 8, 8, LH_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0}, /* the usual one */
     {2, 5, 9, 7, LH_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0},  /* rows and columns left over */
@@ -13,6 +13,8 @@ static const lh_pool_problem quick[] = {
     {2, 20, 6, 6, LH_POOL_MAX, 2, 3, 3, 4, 0, 1, 1, 0, 0, 0}, /* gaps between windows */
     {3, 3, 5, 5, LH_POOL_MAX, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},  /* overlapping everywhere */
     {2, 24, 4, 4, LH_POOL_MAX, 4, 4, 4, 4, 0, 0, 0, 0, 0, 0}, /* global */
+    {3, 32, 8, 8, LH_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, true}, /* behind a ReLU */
+    {2, 16, 7, 9, LH_POOL_MAX, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0, true},
     {3, 32, 8, 8, LH_POOL_AVG, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0},
     {2, 48, 8, 8, LH_POOL_AVG, 8, 8, 8, 8, 0, 0, 0, 0, 0, 0}, /* global average */
     {2, 10, 7, 7, LH_POOL_AVG, 7, 7, 1, 1, 0, 0, 0, 0, 0, 0}, /* the same, stride 1 */
