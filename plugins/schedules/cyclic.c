@@ -14,7 +14,7 @@ static const lehr_param params[] = {
     LEHR_DURATIONP("up", "2000st", 0, "length of the rise"),
     {"down", "length of the fall; 0: as up", 0, 0, LEHR_ANY, LEHR_DURATION, 0, 0, "0st"},
     LEHR_CHOICEP("mode", 0, modes, "how the peaks change"),
-    {"gamma", "factor per update of exp_range", 1, 0, LEHR_ANY, LEHR_REAL, LEHR_P_OPEN_MIN, 0, 0},
+    {"gamma", "factor per update of exp_range", 1, 0, 1, LEHR_REAL, LEHR_P_OPEN_MIN, 0, 0},
     LEHR_BOOLP("mirror", 0, "1: the form for momentum")};
 static const lehr_preset presets[] = {
     {"torch", "up=2000st", "PyTorch CyclicLR(base_lr=low, max_lr=base, step_size_up=up)"}};

@@ -103,6 +103,8 @@ static const struct {
     {"cosine() for", LEHR_E_USAGE, "a number is wanted"},
     {"cosine() then", LEHR_E_USAGE, "column 14: the text ends where a name is wanted"},
     {"then cosine()", LEHR_E_USAGE, "column 1: unknown schedule 'then'"},
+    {"repat(cosine(), 5ep)", LEHR_E_USAGE, "did you mean the function repeat(…)"},
+    {"cyclic(gamma=1.1)", LEHR_E_PARAM, "outside (0, 1]"},
     {"min()", LEHR_E_USAGE, "column 5"},
     {"min(cosine()", LEHR_E_USAGE, "the text ends where ',' or ')' is wanted"},
     {"min(1, 2)", LEHR_E_USAGE, "no schedule"},
