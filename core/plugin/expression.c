@@ -316,30 +316,39 @@ static lehr_status read_function(parser *p, int which, size_t start, uint32_t *o
 
 /* ---- schedules and numbers ---- */
 
-/* The schedule of a call; for a name that is nearly a function's, that one is suggested. */
-static lehr_status find_schedule(parser *p, const lh_call *call, const lehr_schedule **d)
+/* For a name that is nearly a function's, that one is suggested in place of the message so far. */
+static lehr_status suggest_function(parser *p, const lh_call *call, lehr_status st)
 {
-    lehr_scheduler *s = p->s;
-    lehr_status st = lh_registry_schedule(s->registry, s->ctx, call->name, d);
-    if (st == LEHR_OK) return st;
-    for (size_t i = 0; i < LH_COUNT(functions) && st == LEHR_E_USAGE; i++) {
+    for (size_t i = 0; i < LH_COUNT(functions); i++) {
         if (lh_edit_distance(call->name, functions[i].name) > 1) continue;
-        lh_enter(s->ctx); /* a better sentence than the registry's */
+        lh_enter(p->s->ctx);
         return lh_spec_fail(&p->in, LEHR_E_USAGE, call->column,
                             "unknown schedule '%s'; did you mean the function %s(…)?", call->name,
                             functions[i].name);
     }
-    lh_fail_context(s->ctx, "schedule '%.200s', column %zu: ", p->in.text, call->column + 1);
     return st;
+}
+
+/* Reads a call and finds its schedule.  Arguments that cannot be read may be those of a mistyped
+ * function. */
+static lehr_status read_schedule(parser *p, lh_call *call, const lehr_schedule **d)
+{
+    lehr_scheduler *s = p->s;
+    lehr_status st = lh_read_call(&p->in, call), found = LEHR_E_USAGE;
+    *d = NULL;
+    if (call->name[0]) found = lh_registry_schedule(s->registry, s->ctx, call->name, d);
+    if (st == LEHR_OK && found != LEHR_OK)
+        lh_fail_context(s->ctx, "schedule '%.200s', column %zu: ", p->in.text, call->column + 1);
+    if (found == LEHR_E_USAGE && call->name[0]) return suggest_function(p, call, found);
+    return st != LEHR_OK ? st : found;
 }
 
 static lehr_status read_part(parser *p, uint32_t *out)
 {
     lehr_scheduler *s = p->s;
     lh_call call;
-    lehr_status st = lh_read_call(&p->in, &call);
     const lehr_schedule *d = NULL;
-    if (st == LEHR_OK) st = find_schedule(p, &call, &d);
+    lehr_status st = read_schedule(p, &call, &d);
     if (st == LEHR_OK) st = new_node(p, LH_NODE_PART, call.column, out);
     lh_schedule_part *more = NULL;
     if (st == LEHR_OK) {
