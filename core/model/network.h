@@ -21,6 +21,9 @@
 
 typedef struct lh_network lh_network;
 
+/* Matrix products on the device for optimizers; networks put them into their layout. */
+extern const lh_products lh_gemm_products;
+
 /* Which parameter group each tensor belongs to.  Groups are contiguous in the arena, in this order. */
 typedef struct lh_grouping {
     const lh_param_group *groups; /* offset and count are found; names must outlive the network */

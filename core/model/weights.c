@@ -56,6 +56,7 @@ static lehr_status place_groups(lh_network *net, const lh_grouping *grouping, si
     net->layout.params = net->params;
     net->layout.groups = net->groups;
     net->layout.group_count = count;
+    net->layout.products = &lh_gemm_products;
     place(net, NULL, true, 0, align, &net->stats_count);
     return LEHR_OK;
 }

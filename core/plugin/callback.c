@@ -39,9 +39,8 @@ static void host_release(const lehr_host *api, void *memory)
 
 static const void *host_ext(const lehr_host *api, const char *id)
 {
-    (void)api;
-    (void)id;
-    return NULL;
+    const lh_host *host = api->priv;
+    return id && strcmp(id, "lehr.device/1") == 0 ? host->device_api : NULL;
 }
 
 void lh_host_init(lh_host *host, lehr_context *ctx)

@@ -15,6 +15,8 @@ typedef struct lh_host {
     lehr_host api;
     lehr_context *ctx;
     char message[512]; /* from fail() */
+    void *device;      /* lh_custom_side of a custom optimizer */
+    const void *device_api; /* its lehr.device/1 */
 } lh_host;
 
 void lh_host_init(lh_host *host, lehr_context *ctx);

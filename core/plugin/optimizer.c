@@ -138,6 +138,7 @@ static lehr_status build(lh_updater *u, lehr_registry *reg, const char *spec, do
     if (st == LEHR_OK) st = compile(u);
     if (st == LEHR_OK) st = make_state(u);
     if (st == LEHR_OK) st = make_slots(u);
+    if (st == LEHR_OK) st = lh_custom_open(u, layout);
     return st == LEHR_OK ? lh_updater_make_chunks(u) : st;
 }
 
@@ -157,6 +158,7 @@ lehr_status lh_updater_create(lehr_device *dev, lehr_registry *reg, const char *
 
 static void free_device_side(lh_updater *u)
 {
+    lh_custom_close(u);
     for (uint32_t i = 0; u->slots && i < u->rule.d->slots.count; i++) lh_buffer_free(&u->slots[i]);
     for (uint32_t i = 0; u->kept && i <= u->rule.d->slots.count; i++) lh_buffer_free(&u->kept[i]);
     for (uint32_t i = 0; u->kernels && i < u->rule.stage_count + 2; i++)

@@ -30,6 +30,20 @@ typedef struct lh_param_group {
     double weight_decay_scale; /* 0: no weight decay (biases, normalisation) */
 } lh_param_group;
 
+/* Matrix products for optimizers that need them, from a floor above: C = alpha op(A) op(B) + beta C,
+ * row-major and dense; A is stored [k][m] with trans_a, B [n][k] with trans_b. */
+typedef struct lh_product {
+    int m, n, k;
+    bool trans_a, trans_b;
+    float alpha, beta;
+    cl_mem a, b, c;
+} lh_product;
+typedef struct lh_products {
+    lehr_status (*create)(lehr_device *dev, void **self);
+    lehr_status (*run)(void *self, const lh_product *product);
+    void (*destroy)(void **self);
+} lh_products;
+
 /* Weights and gradients are buffers of count floats with the same layout.  Padding must hold finite
  * numbers.  The arrays are copied, the buffers are not retained. */
 typedef struct lh_arena_layout {
@@ -39,6 +53,7 @@ typedef struct lh_arena_layout {
     uint32_t param_count;
     const lh_param_group *groups;
     uint32_t group_count;
+    const lh_products *products; /* NULL: rules that need matrix products fail */
 } lh_arena_layout;
 
 typedef struct lh_updater lh_updater;

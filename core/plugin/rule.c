@@ -83,9 +83,6 @@ lehr_status lh_rule_open(lehr_context *ctx, lehr_registry *registry, const char 
             out->weight_decay = (int)i;
     st = set_weight_decay(ctx, spec, weight_decay, in_spec, out);
     if (st == LEHR_OK) st = ask_check(ctx, spec, host, out);
-    if (st == LEHR_OK && (out->d->flags & LEHR_O_CUSTOM))
-        st = lh_fail(ctx, LEHR_E_UNSUPPORTED, "optimizer %s needs lehr.custom/1, which lehr %s does "
-                     "not run: use another optimizer", out->d->name, lehr_version());
     if (st == LEHR_OK) st = lh_rule_plan(ctx, out);
     if (st != LEHR_OK) lh_rule_close(out);
     return st;

@@ -239,10 +239,15 @@ static lehr_status run_stages(lh_updater *u, uint64_t t, double lr, cl_mem contr
 {
     lehr_status st = LEHR_OK;
     bool halted = false;
+    if (u->rule.stage_count == 0) {
+        st = advance(u, 0, t, lr);
+        return st == LEHR_OK && u->custom ? lh_custom_step(u, t, lr, control) : st;
+    }
     for (uint32_t i = 0; i < u->rule.stage_count && st == LEHR_OK && !halted; i++) {
         const lh_stage *s = &u->rule.stages[i];
         for (uint32_t p = s->first; p < s->first + s->count && st == LEHR_OK; p++)
             st = advance(u, p, t, lr);
+        if (st == LEHR_OK && i == 0 && u->custom) st = lh_custom_step(u, t, lr, control);
         if (st == LEHR_OK) st = run_stage(u, i, lr, control);
         if (st == LEHR_OK && s->waits) st = read_results(u, s, control, &halted);
     }

@@ -76,3 +76,15 @@ lehr_status lh_buffer_copy(lehr_device *dev, cl_mem from, size_t from_offset, cl
         clEnqueueCopyBuffer(dev->queue, from, to, from_offset, to_offset, bytes, 0, NULL, NULL);
     return lh_cl_check(dev->ctx, code, "copying %zu bytes (clEnqueueCopyBuffer)", bytes);
 }
+
+lehr_status lh_buffer_copy_rows(lehr_device *dev, cl_mem from, size_t from_offset, size_t from_ld,
+                                cl_mem to, size_t to_offset, size_t to_ld, size_t rows,
+                                size_t columns)
+{
+    const size_t word = sizeof(cl_float);
+    const size_t from_at[3] = {from_offset * word, 0, 0}, to_at[3] = {to_offset * word, 0, 0};
+    const size_t region[3] = {columns * word, rows, 1};
+    cl_int code = clEnqueueCopyBufferRect(dev->queue, from, to, from_at, to_at, region,
+                                          from_ld * word, 0, to_ld * word, 0, 0, NULL, NULL);
+    return lh_cl_check(dev->ctx, code, "copying %zu x %zu (clEnqueueCopyBufferRect)", rows, columns);
+}

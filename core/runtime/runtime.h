@@ -59,6 +59,12 @@ lehr_status lh_buffer_zero(lehr_device *dev, cl_mem buffer, size_t offset, size_
 lehr_status lh_buffer_copy(lehr_device *dev, cl_mem from, size_t from_offset, cl_mem to,
                            size_t to_offset, size_t bytes);
 
+/* Rows of columns floats each, between matrices whose rows lie from_ld and to_ld floats apart;
+ * offsets in floats. */
+lehr_status lh_buffer_copy_rows(lehr_device *dev, cl_mem from, size_t from_offset, size_t from_ld,
+                                cl_mem to, size_t to_offset, size_t to_ld, size_t rows,
+                                size_t columns);
+
 /* ---- programs ---- */
 /* The text of an embedded kernel source by its path below kernels/ ("conv/direct_cpu.cl"), with
  * "#include" of other embedded sources already expanded; NULL when there is none. */

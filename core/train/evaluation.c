@@ -10,8 +10,8 @@
 
 #include "kernels/control/control.h"
 
-/* Training batches of the base size, whole ones where there are any, in the order of epoch 0, not augmented, that the
- * statistics are the plain mean of. */
+/* Training batches of the base size, whole ones where there are any, in the order of epoch 0, not
+ * augmented, that the statistics are the plain mean of. */
 enum { STATISTICS_BATCHES = 50 };
 
 static size_t statistics_bytes(const lh_trainer *t)

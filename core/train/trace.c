@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/plugin/optimizer.h"
+#include "core/model/network.h"
 #include <lehr/optimizer.h>
 
 struct lehr_tracer {
@@ -42,7 +42,7 @@ static lehr_status make_updater(lehr_tracer *t, lehr_registry *registry,
                             .weight_decay_scale = 1};
     lh_arena_layout layout = {.weights = t->weights, .gradients = t->gradients, .count = t->count,
                               .params = &tensor, .param_count = 1, .groups = &group,
-                              .group_count = 1};
+                              .group_count = 1, .products = &lh_gemm_products};
     return lh_updater_create(t->dev, registry, params->optimizer, params->weight_decay, &layout,
                              &t->updater);
 }
