@@ -162,3 +162,25 @@ Test(judge, a_rule_that_needs_the_loss)
     cr_expect_eq(lehr_train(dev, registry, model, data, &p, &r), LEHR_E_DIVERGED, "%s",
                  lehr_context_message(ctx));
 }
+
+/* Optimizers with a step of their own go on bit for bit, too. */
+Test(judge, custom_optimizers_resume)
+{
+    static const char *const specs[] = {"muon", "adafactor"};
+    for (int i = 0; i < 2; i++) {
+        lehr_train_result whole, resumed;
+        const char *a = i ? path("m") : path("n"), *b = i ? path("p") : path("q");
+        lehr_train_params p = settings(specs[i], a, path("whole.weights"));
+        p.lr = 0.02;
+        train(&p, &whole);
+        lehr_train_params r = settings(specs[i], b, path("resumed.weights"));
+        r.lr = 0.02;
+        r.max_steps = 12;
+        train(&r, NULL);
+        r.max_steps = 0;
+        r.resume = b;
+        train(&r, &resumed);
+        cr_expect(same_file(path("whole.weights"), path("resumed.weights")), "%s", specs[i]);
+        cr_expect_eq(whole.test_loss, resumed.test_loss);
+    }
+}
