@@ -99,3 +99,26 @@ Test(base, suggestions)
     cr_expect_str_eq(lh_str_text(&s), "; did you mean 'cosine'?; known: cosine, step, linear");
     lh_str_free(&s);
 }
+
+/* Pieces of each text, joined by '|'. */
+Test(base, cutting_texts)
+{
+    static const struct {
+        const char *text, *pieces;
+    } rows[] = {{"a;b", "a|b"},           {" a ; b\t", "a|b"},         {"", ""},
+                {"a;", "a|"},             {";", "|"},                 {"f(a; b); [c;d]", "f(a; b)|[c;d]"},
+                {"e(\"x;)\"); y", "e(\"x;)\")|y"}, {"'a;b';c", "'a;b'|c"},
+                {"e(\"x\\\";\"); y", "e(\"x\\\";\")|y"}, {"a)b;c", "a)b|c"},
+                {"f(a;b", "f(a;b"},       {"\"a;b", "\"a;b"}};
+    for (size_t i = 0; i < LH_COUNT(rows); i++) {
+        const char *rest = rows[i].text;
+        lh_str out = {0};
+        lh_piece piece;
+        for (bool first = true; lh_text_cut(&rest, ';', &piece); first = false) {
+            lh_str_add(&out, first ? "" : "|");
+            lh_str_add_bytes(&out, piece.at, piece.length);
+        }
+        cr_expect_str_eq(lh_str_text(&out), rows[i].pieces, "'%s'", rows[i].text);
+        lh_str_free(&out);
+    }
+}

@@ -2,6 +2,7 @@
  *
  * Model descriptions: counts known from the frameworks, shapes, names, errors.  No device. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/model/model.h"
@@ -34,6 +35,39 @@ Test(model, built_in_parameter_counts)
     }
     cr_expect_str_eq(lehr_model_builtin(0), "tutorial");
     cr_expect_null(lehr_model_builtin(1000));
+}
+
+/* Every trained number is in a parameter of the listing, under the name that a weights file uses. */
+Test(model, parameters_by_name)
+{
+    static const char *const names[] = {"conv1.weight weight", "bn1.weight norm", "bn1.bias norm",
+                                        "fc1.weight weight", "fc1.bias bias"};
+    lehr_parameter_info p;
+    lehr_model *m = NULL;
+    for (uint32_t k = 0; lehr_model_builtin(k); k++) {
+        lehr_model_info info;
+        uint64_t count = 0;
+        cr_assert_eq(lehr_model_load(ctx, lehr_model_builtin(k), &m), LEHR_OK);
+        lehr_model_get_info(m, &info);
+        for (uint32_t i = 0; lehr_model_parameter(m, i, &p); i++) {
+            uint64_t numbers = 1;
+            for (uint32_t d = 0; d < p.ndim; d++) numbers *= p.dims[d];
+            cr_expect_eq(numbers, p.count, "%s", p.name);
+            count += p.count;
+        }
+        cr_expect_eq(count, info.parameters, "%s", lehr_model_builtin(k));
+        lehr_model_destroy(&m);
+    }
+    cr_assert_eq(lehr_model_parse(ctx, "m", "input 1 8 8\nconv 2 3x3 bias=0\nbatchnorm\nflatten\n"
+                                  "dense 3\n", &m), LEHR_OK, "%s", lehr_context_message(ctx));
+    for (uint32_t i = 0; i <= LH_COUNT(names); i++) {
+        char text[128];
+        uint32_t found = lehr_model_parameter(m, i, &p);
+        cr_assert_eq(found, i < LH_COUNT(names));
+        snprintf(text, sizeof text, "%s %s", p.name, p.kind);
+        if (found) cr_expect_str_eq(text, names[i]);
+    }
+    lehr_model_destroy(&m);
 }
 
 Test(model, text_round_trips)

@@ -6,12 +6,14 @@
  * schedule that has state; LEHR_TEST_LEVEL=1 tries all pairs. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "core/train/history.h"
 #include "core/train/safetensors.h"
 #include <lehr/lehr.h>
 #include <lehr/plugin.h>
@@ -156,6 +158,27 @@ static void difference(uint64_t step, char *out, size_t size)
     lh_safetensors_free(&b);
 }
 
+/* Every line of the histories but how fast it went. */
+static void histories_differ(char *out, size_t size)
+{
+    lh_records a, b;
+    cr_assert_eq(lh_history_read(ctx, path("whole/history.jsonl", 0), &a), LEHR_OK);
+    cr_assert_eq(lh_history_read(ctx, path("part/history.jsonl", 0), &b), LEHR_OK);
+    if (a.count != b.count || a.name_count != b.name_count) snprintf(out, size, "other lines");
+    for (uint32_t k = 0; k < a.name_count && !*out; k++)
+        if (strcmp(a.names[k], b.names[k]) != 0) snprintf(out, size, "other columns");
+    for (size_t i = 0; i < a.count && !*out; i++) {
+        a.rows[i].seconds = a.rows[i].images_per_second = 0;
+        b.rows[i].seconds = b.rows[i].images_per_second = 0;
+        if (a.rows[i].kind != b.rows[i].kind ||
+            memcmp(&a.rows[i].step, &b.rows[i].step,
+                   sizeof(lh_record) - offsetof(lh_record, step)) != 0)
+            snprintf(out, size, "line %zu of the history", i + 1);
+    }
+    lh_records_free(&a);
+    lh_records_free(&b);
+}
+
 /* False, with a sentence, when the run could not be made or differs. */
 static bool resumes(const lehr_model *model, lehr_train_params p, uint64_t stop, char *why, size_t size)
 {
@@ -175,6 +198,7 @@ static bool resumes(const lehr_model *model, lehr_train_params p, uint64_t stop,
     if (st == LEHR_OK) st = lehr_train(dev, registry, model, data, &p, &r);
     snprintf(why, size, "%s", lehr_context_message(ctx));
     if (st == LEHR_OK) difference(steps, why, size);
+    if (st == LEHR_OK && !*why) histories_differ(why, size);
     return st == LEHR_OK && !*why;
 }
 
