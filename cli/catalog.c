@@ -27,14 +27,39 @@ static void print_entry(const char *name, const char *doc, const lehr_span *para
     }
 }
 
+/* One line of a list: name, learning rate (NULL: no such column) and formula. */
+static void print_line(const char *name, int name_width, const char *lr, const char *doc)
+{
+    enum { RATE = 7 };
+    unsigned indent = (unsigned)name_width + 2 + (lr ? RATE + 2 : 0);
+    printf("%-*s  ", name_width, name);
+    if (lr) printf("%-*s  ", RATE, lr);
+    print_wrapped(stdout, doc ? doc : "", indent, terminal_width(stdout));
+}
+
+static void list_schedules(const session *s)
+{
+    const lehr_schedule *e = NULL;
+    int widest = 0;
+    for (uint32_t i = 0; (e = lehr_registry_schedule(s->registry, i)); i++)
+        if ((int)strlen(e->name) > widest) widest = (int)strlen(e->name);
+    printf("%-*s  value (t: updates made, base: --lr)\n", widest, "name");
+    for (uint32_t i = 0; (e = lehr_registry_schedule(s->registry, i)); i++)
+        print_line(e->name, widest, NULL, e->doc);
+    printf("\nParameters and presets: lehr schedule list NAME\n");
+}
+
 int verb_schedule_list(settings *set)
 {
     session s;
     const lehr_schedule *e = NULL;
     lehr_status st = session_start(&s, set);
     if (st == LEHR_OK) st = session_registry(&s);
-    for (uint32_t i = 0; st == LEHR_OK && (e = lehr_registry_schedule(s.registry, i)); i++)
-        print_entry(e->name, e->doc, &e->params, &e->presets);
+    if (st == LEHR_OK && set->arg_count == 0) list_schedules(&s);
+    for (size_t i = 0; i < set->arg_count && st == LEHR_OK; i++) {
+        st = lehr_registry_find_schedule(s.registry, set->args[i], &e);
+        if (st == LEHR_OK) print_entry(e->name, e->doc, &e->params, &e->presets);
+    }
     return session_end(&s, st);
 }
 
@@ -43,15 +68,6 @@ static void print_optimizer(const lehr_optimizer *e)
     char lr[NUMBER_SIZE];
     print_entry(e->name, e->doc, &e->params, &e->presets);
     if (e->lr > 0.0) printf("    default lr %s\n", number_text(e->lr, lr));
-}
-
-/* Name, learning rate and formula in columns. */
-static void print_optimizer_line(const lehr_optimizer *e, int name_width, unsigned width)
-{
-    enum { RATE = 7 };
-    char lr[NUMBER_SIZE];
-    printf("%-*s  %-*s  ", name_width, e->name, RATE, e->lr > 0.0 ? number_text(e->lr, lr) : "-");
-    print_wrapped(stdout, e->doc ? e->doc : "", (unsigned)name_width + RATE + 4, width);
 }
 
 static lehr_status print_named_optimizers(const session *s, const settings *set)
@@ -77,8 +93,10 @@ int verb_optimizer_list(settings *set)
     for (uint32_t i = 0; (e = lehr_registry_optimizer(s.registry, i)); i++)
         if ((int)strlen(e->name) > widest) widest = (int)strlen(e->name);
     printf("%-*s  %-7s  update (g: gradient, w: weight)\n", widest, "name", "lr");
-    for (uint32_t i = 0; (e = lehr_registry_optimizer(s.registry, i)); i++)
-        print_optimizer_line(e, widest, terminal_width(stdout));
+    for (uint32_t i = 0; (e = lehr_registry_optimizer(s.registry, i)); i++) {
+        char lr[NUMBER_SIZE];
+        print_line(e->name, widest, e->lr > 0.0 ? number_text(e->lr, lr) : "-", e->doc);
+    }
     printf("\nParameters and presets: lehr optimizer list NAME\n");
     return session_end(&s, st);
 }
@@ -127,10 +145,14 @@ static void plugin_json(const session *s, const lehr_plugin_info *p, uint32_t sc
 static void plugin_text(const session *s, const lehr_plugin_info *p, uint32_t schedule,
                         uint32_t optimizer)
 {
-    printf("%s  %s\n", p->id, p->version);
-    fputs(p->schedule_count ? "    schedule   " : "    optimizer  ", stdout);
-    plugin_names(s, p, schedule, optimizer, "", ", ", false);
-    printf("\n    file       %s\n    sha256     %s\n", p->path, p->sha256);
+    lehr_plugin_info part = *p;
+    printf("%-28s  %-8s", p->id, p->version);
+    part.optimizer_count = 0;
+    plugin_names(s, &part, schedule, optimizer, "  schedule ", ", ", false);
+    part = *p;
+    part.schedule_count = 0;
+    plugin_names(s, &part, schedule, optimizer, "  optimizer ", ", ", false);
+    putchar('\n');
 }
 
 int verb_plugin_list(settings *set)
@@ -153,5 +175,6 @@ int verb_plugin_list(settings *set)
         optimizer += info.optimizer_count;
     }
     if (json && st == LEHR_OK) puts(count ? "]" : "[]");
+    if (!json && count) printf("\nFile, SHA-256, parameters: lehr plugin info NAME\n");
     return session_end(&s, st);
 }

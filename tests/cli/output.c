@@ -154,7 +154,12 @@ Test(output, catalogues)
                                             "polynomial", "linear", "cosine", "warmup", "plateau"};
     for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++)
         cr_expect(strstr(s.out, schedules[i]), "schedule list has no %s", schedules[i]);
-    cr_expect(strstr(s.out, "milestones") && strstr(s.out, "default"), "no parameters");
+    spawn_free(&s);
+    s = spawn(NO_DEVICE, "schedule list multistep");
+    cr_expect(strstr(s.out, "milestones") && strstr(s.out, "default"), "no parameters: %s", s.out);
+    spawn_free(&s);
+    s = spawn(NO_DEVICE, "plugin list");
+    cr_expect(strstr(s.out, "org.lehr.cosine") && strstr(s.out, "schedule cosine"), "%s", s.out);
     spawn_free(&s);
     s = spawn(NO_DEVICE, "optimizer list");
     static const char *const optimizers[] = {"sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw",
