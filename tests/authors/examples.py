@@ -29,6 +29,7 @@ def logistic(step):
 EXAMPLES = {
     "step_decay.c": ("cc", "--schedule 'floored_step(every=1ep)'", "floored_step(every=2ep, least=0.01)",
                      floored_step),
+    "short_plateau.c": ("cc", "--schedule 'short_plateau(patience=0)'", "short_plateau(factor=0.5)", lambda step: 0.1),
     "softsign.cpp": ("c++", "--optimizer 'softsign(beta=0.95)'", None, None),
     "bold_driver.rs": ("rustc", "--schedule 'bold_driver()'", "bold_driver()", lambda step: 0.1),
     "logistic.f90": ("gfortran", "--schedule 'logistic()'", "logistic(middle=0.6)", logistic),

@@ -360,6 +360,26 @@ Test(algebra, greedy_goes_both_ways)
     lehr_scheduler_destroy(&s);
 }
 
+/* The example of 30 lines does what the built-in does with a threshold of 0. */
+Test(algebra, the_short_plateau)
+{
+    const char *files[] = {LEHR_TEST_BUILD_DIR "/tests/plugin/lehr-short_plateau.so"};
+    lehr_registry_params params = {.files = files, .file_count = 1};
+    lehr_registry_destroy(&reg);
+    cr_assert_eq(lehr_registry_create(ctx, &params, &reg), LEHR_OK, "%s", lehr_context_message(ctx));
+    lehr_scheduler *ours = make("short_plateau(factor=0.5, patience=2)"),
+                   *built_in = make("plateau(factor=0.5, patience=2, threshold=0)");
+    for (uint64_t i = 1; i < 300; i++) {
+        double loss = 2 - (double)i / 300 + sin((double)(i * i));
+        observe(ours, i, loss);
+        observe(built_in, i, loss);
+        cr_assert_eq(at(ours, i), at(built_in, i));
+    }
+    cr_expect(at(ours, 300) < 1e-3, "it never reduced");
+    lehr_scheduler_destroy(&ours);
+    lehr_scheduler_destroy(&built_in);
+}
+
 /* ---- a review before training ---- */
 
 static char said[4096];
