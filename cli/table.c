@@ -239,12 +239,12 @@ const verb_row verb_table[] = {
      "time --model vgg6 --batch 128\ntime --model vgg6 --json", verb_time},
     {VERB_SCHEDULE_LIST, "schedule list", "[NAME...]", 0, 64,
      "list the schedules, or the parameters of those named",
-     "Without a name each schedule has a line: its formula.  With names: their parameters, defaults and "
-     "presets.  Durations have a unit: 10ep, 500st (updates), 30% (of the budget).  Schedules are put together with "
-     "a * b, a + b, 'a for 5ep then b', min(a, b), max(a, b), clip(a, low, high), scale(a, 0.5), shift(a, "
-     "5ep), repeat(a, 10ep), hold(a, 1ep), a formula expr(\"base * 0.5 ^ floor(epoch / 10)\") and "
-     "table(\"lr.csv\").", "schedule list\nschedule list cosine warmup",
-     verb_schedule_list},
+     "Without a name each schedule has a line: its formula.  With names: their parameters, defaults "
+     "and presets.  Durations have a unit: 10ep, 500st (updates), 30% (of the budget).  Schedules are put "
+     "together with a * b, a + b, 'a for 5ep then b', min(a, b), max(a, b), clip(a, low, high), scale(a, "
+     "0.5), shift(a, 5ep), repeat(a, 10ep), hold(a, 1ep), a formula expr(\"base * 0.5 ^ floor(epoch / "
+     "10)\") and table(\"lr.csv\").",
+     "schedule list\nschedule list cosine warmup", verb_schedule_list},
     {VERB_SCHEDULE_SHOW, "schedule show", "'SPEC'", 1, 1,
      "print the learning rate of every update",
      "Prints step, epoch and lr of every update of the budget, and warns of what looks wrong.  Needs no "

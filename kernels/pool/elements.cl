@@ -2,8 +2,8 @@
  *
  * Pooling over NHWC, one work-item per element of the result (channels fastest, so neighbours read
  * neighbours), work-groups of -DLOCAL.  -DMAX=0|1 -DC -DH -DW -DR -DS -DSTRIDE_H -DSTRIDE_W -DTOP
- * -DLEFT (padding) -DP -DQ -DRELU (backward).  No local memory.  Backward gathers: windows in row order, the first
- * maximum of each found again. */
+ * -DLEFT (padding) -DP -DQ -DRELU (backward).  No local memory.  Backward gathers: windows in row
+ * order, the first maximum of each found again. */
 #include "common.cl"
 
 #define AT(i, j) (((i) * W + (j)) * C)
