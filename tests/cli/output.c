@@ -203,6 +203,43 @@ Test(output, command_line_wins_over_configuration)
     spawn_free(&s);
 }
 
+/* Several schedules: the default gives way, a file's list too when the command line names any. */
+Test(output, repeated_options)
+{
+    static const struct {
+        const char *options, *line;
+    } rows[] = {
+        {"", "schedule = \"constant()\"\n"},
+        {"--schedule 'momentum: linear()'", "schedule = \"momentum: linear()\"\n"},
+        {"--schedule 'cosine()' --schedule 'momentum: linear()'",
+         "schedule = [\"cosine()\", \"momentum: linear()\"]\n"},
+        {"--config c.toml", "schedule = [\"a()\", \"momentum: b()\"]\n"},
+        {"--config c.toml --schedule 'cosine()'", "schedule = \"cosine()\"\n"},
+        {"--config c.toml", "group = \"bias: lr*2\"\n"},
+        {"--config c.toml --group 'bias: lr*3' --group 'norm: lr*4'",
+         "group = [\"bias: lr*3\", \"norm: lr*4\"]\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char command[512];
+        snprintf(command, sizeof command,
+                 "printf 'schedule = [\"a()\", \"momentum: b()\"]\\ngroup = \"bias: lr*2\"\\n' >c.toml\n"
+                 "\"$LEHR\" train %s --dump-config", rows[i].options);
+        spawned s = spawn_shell(command);
+        cr_expect_eq(s.code, 0, "%s", s.err);
+        cr_expect(strstr(s.out, rows[i].line), "%s: no %s in %s", rows[i].options, rows[i].line, s.out);
+        spawn_free(&s);
+    }
+}
+
+Test(output, parameters_of_a_model)
+{
+    spawned s = spawn_shell("\"$LEHR\" models tutorial");
+    cr_expect_eq(s.code, 0, "%s", s.err);
+    cr_expect(strstr(s.out, "conv1.weight                      weight           864  32x3x3x3\n"),
+              "%s", s.out);
+    spawn_free(&s);
+}
+
 Test(output, wrong_configurations)
 {
     static const struct {
