@@ -50,6 +50,8 @@ typedef enum option_id {
     OPT_SAVE_WEIGHTS,
     OPT_WEIGHTS,
     OPT_GRADS,
+    OPT_LOSSES,
+    OPT_EVALUATED,
     OPT_OPTIMIZER,
     OPT_SCHEDULE,
     OPT_GROUP,

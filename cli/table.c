@@ -66,6 +66,11 @@ const option_row option_table[] = {
      G_METHOD, "the weights to start from: a .npy file of float32, shape (n), or that of a tensor"},
     {OPT_GRADS, "grads", 0, "FILE", TYPE_FILE, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL,
      G_METHOD, "one gradient per update: a .npy file of float32, shape (steps, n)"},
+    {OPT_LOSSES, "losses", 0, "FILE", TYPE_FILE, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL,
+     G_METHOD, "the loss of each update, for optimizers that need it: a .npy file of float32, shape (steps)"},
+    {OPT_EVALUATED, "evaluated", 0, NULL, TYPE_FLAG, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL,
+     G_METHOD,
+     "write the weights that are evaluated with, where an optimizer has others than those it trains"},
 
     {OPT_OPTIMIZER, "optimizer", 0, "SPEC", TYPE_TEXT, OPTION_OF_A_RUN, V(TRAIN) | V(FIND_LR), "sgd",
      TEXT_LIMIT, NULL, G_METHOD,

@@ -15,7 +15,7 @@
 
 typedef struct trace {
     session s;
-    FILE *weights, *gradients, *out;
+    FILE *weights, *gradients, *losses, *out;
     npy_shape weights_shape, gradients_shape;
     float *w, *g; /* a row each */
     char *part;   /* the file that becomes --out; NULL: --out itself is written */
@@ -59,6 +59,20 @@ static bool shapes_fit(const trace *t)
                        npy_shape_text(w, weights));
 }
 
+static bool open_losses(trace *t)
+{
+    const char *path = option_text(t->s.set, OPT_LOSSES);
+    char error[NPY_ERROR_SIZE], text[128];
+    npy_shape shape;
+    if (!path) return true;
+    t->losses = npy_open(path, &shape, error);
+    if (!t->losses) return usage_error(t->s.set->verb, "--losses %s", error);
+    if (shape.ndim == 1 && shape.count == step_count(t)) return true;
+    return usage_error(t->s.set->verb, "--losses %s has shape %s, which is not one loss for each of the %llu "
+                       "gradients", path, npy_shape_text(&shape, text),
+                       (unsigned long long)step_count(t));
+}
+
 /* False after a message. */
 static bool open_inputs(trace *t)
 {
@@ -72,7 +86,7 @@ static bool open_inputs(trace *t)
     if (!t->gradients) return usage_error(set->verb, "--grads %s", error);
     if (same_file(out, weights) || same_file(out, gradients))
         return usage_error(set->verb, "--out %s is one of the files that are read; name another", out);
-    return shapes_fit(t);
+    return shapes_fit(t) && open_losses(t);
 }
 
 static bool cannot_write(trace *t)
@@ -127,20 +141,25 @@ static lehr_status make_scheduler(trace *t)
     return st;
 }
 
-static lehr_status make_tracer(trace *t)
-{
-    const settings *set = t->s.set;
-    lehr_tracer_params params = {.optimizer = set->args[0], .base_lr = t->lr, .weights = t->w,
-                                 .weight_decay = given_weight_decay(set),
-                                 .dims = t->weights_shape.dims, .ndim = t->weights_shape.ndim};
-    return lehr_tracer_create(t->s.device, t->s.registry, &params, &t->tracer);
-}
-
 /* A failure whose message is out: nothing but the exit code is left to say. */
 static lehr_status told(trace *t, lehr_status st)
 {
     t->told = true;
     return st;
+}
+
+static lehr_status make_tracer(trace *t)
+{
+    const settings *set = t->s.set;
+    lehr_tracer_params params = {.optimizer = set->args[0], .base_lr = t->lr, .weights = t->w,
+                                 .weight_decay = given_weight_decay(set),
+                                 .dims = t->weights_shape.dims, .ndim = t->weights_shape.ndim,
+                                 .evaluated = option_flag(set, OPT_EVALUATED)};
+    lehr_status st = lehr_tracer_create(t->s.device, t->s.registry, &params, &t->tracer);
+    if (st != LEHR_OK || t->losses || !lehr_tracer_needs_loss(t->tracer)) return st;
+    usage_error(set->verb, "optimizer '%s' needs the loss of each update; type: --losses L.npy",
+                set->args[0]);
+    return told(t, LEHR_E_USAGE);
 }
 
 static lehr_status find_lr(trace *t)
@@ -154,9 +173,9 @@ static lehr_status find_lr(trace *t)
     return told(t, LEHR_E_USAGE);
 }
 
-static lehr_status read_row(trace *t, FILE *file, option_id id, float *row)
+static lehr_status read_numbers(trace *t, FILE *file, option_id id, float *out, uint64_t count)
 {
-    if (npy_read(file, row, t->weights_shape.count)) return LEHR_OK;
+    if (npy_read(file, out, count)) return LEHR_OK;
     usage_error(t->s.set->verb, "--%s %s cannot be read to its end", t->s.set->values[id].row->name,
                 option_text(t->s.set, id));
     return told(t, LEHR_E_DATA);
@@ -165,13 +184,16 @@ static lehr_status read_row(trace *t, FILE *file, option_id id, float *row)
 static lehr_status run_steps(trace *t)
 {
     lehr_status st = LEHR_OK;
+    uint64_t count = t->weights_shape.count;
     bool written = npy_write_header(t->out, &t->gradients_shape);
     for (uint64_t step = 0; st == LEHR_OK && written && step < step_count(t); step++) {
         double lr = t->lr;
-        st = read_row(t, t->gradients, OPT_GRADS, t->g);
+        float loss = NAN;
+        st = read_numbers(t, t->gradients, OPT_GRADS, t->g, count);
+        if (st == LEHR_OK && t->losses) st = read_numbers(t, t->losses, OPT_LOSSES, &loss, 1);
         if (st == LEHR_OK && t->scheduler) st = lehr_scheduler_value(t->scheduler, step, &lr);
-        if (st == LEHR_OK) st = lehr_tracer_step(t->tracer, lr, t->g, t->w);
-        if (st == LEHR_OK) written = npy_write(t->out, t->w, t->weights_shape.count);
+        if (st == LEHR_OK) st = lehr_tracer_step(t->tracer, lr, (double)loss, t->g, t->w);
+        if (st == LEHR_OK) written = npy_write(t->out, t->w, count);
     }
     if (close_output(t, st == LEHR_OK && written) || st != LEHR_OK) return st;
     cannot_write(t);
@@ -188,7 +210,7 @@ static lehr_status prepare(trace *t)
     t->w = malloc(row * sizeof *t->w);
     t->g = malloc(row * sizeof *t->g);
     if (st == LEHR_OK && (!t->w || !t->g)) st = LEHR_E_MEMORY;
-    if (st == LEHR_OK) st = read_row(t, t->weights, OPT_WEIGHTS, t->w);
+    if (st == LEHR_OK) st = read_numbers(t, t->weights, OPT_WEIGHTS, t->w, row);
     if (st == LEHR_OK) st = make_tracer(t);
     return st == LEHR_OK && !open_output(t) ? told(t, LEHR_E_DISK) : st;
 }
@@ -219,6 +241,7 @@ int verb_optimizer_trace(settings *set)
     }
     if (t.weights) fclose(t.weights);
     if (t.gradients) fclose(t.gradients);
+    if (t.losses) fclose(t.losses);
     free(t.w);
     free(t.g);
     free(t.part);

@@ -14,6 +14,7 @@ struct lehr_tracer {
     cl_mem weights, gradients, control;
     size_t count;
     uint64_t t; /* updates made */
+    bool evaluated;
 };
 
 static lehr_status count_elements(lehr_context *ctx, const lehr_tracer_params *params, size_t *count)
@@ -72,20 +73,34 @@ lehr_status lehr_tracer_create(lehr_device *device, lehr_registry *registry,
     if (!t) return LEHR_E_MEMORY;
     t->dev = device;
     t->ctx = ctx;
+    t->evaluated = params->evaluated != 0;
     lehr_status st = build(t, registry, params);
     if (st != LEHR_OK) lehr_tracer_destroy(&t);
     *out = t;
     return st;
 }
 
-lehr_status lehr_tracer_step(lehr_tracer *t, double lr, const float *gradient, float *weights)
+/* Reads the weights; those of evaluation are in the arena only in between. */
+static lehr_status give_weights(lehr_tracer *t, float *weights)
 {
-    size_t bytes = t->count * sizeof(float);
-    lh_enter(t->ctx);
-    lehr_status st = lh_buffer_write(t->dev, t->gradients, 0, bytes, gradient);
-    if (st == LEHR_OK) st = lh_updater_step(t->updater, ++t->t, lr, t->control);
-    return st == LEHR_OK ? lh_buffer_read(t->dev, t->weights, 0, bytes, weights) : st;
+    bool swaps = t->evaluated && lh_updater_has_eval(t->updater);
+    lehr_status st = LEHR_OK;
+    if (swaps) st = lh_updater_enter_eval(t->updater, t->t, t->control);
+    if (st == LEHR_OK) st = lh_buffer_read(t->dev, t->weights, 0, t->count * sizeof(float), weights);
+    return st == LEHR_OK && swaps ? lh_updater_leave_eval(t->updater, t->t, t->control) : st;
 }
+
+lehr_status lehr_tracer_step(lehr_tracer *t, double lr, double loss, const float *gradient,
+                             float *weights)
+{
+    lh_enter(t->ctx);
+    lehr_status st = lh_buffer_write(t->dev, t->gradients, 0, t->count * sizeof(float), gradient);
+    if (lh_updater_needs_loss(t->updater)) lh_updater_set_loss(t->updater, loss);
+    if (st == LEHR_OK) st = lh_updater_step(t->updater, ++t->t, lr, t->control);
+    return st == LEHR_OK ? give_weights(t, weights) : st;
+}
+
+uint32_t lehr_tracer_needs_loss(const lehr_tracer *t) { return lh_updater_needs_loss(t->updater); }
 
 const char *lehr_tracer_text(const lehr_tracer *t) { return lh_updater_text(t->updater); }
 

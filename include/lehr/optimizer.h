@@ -29,16 +29,21 @@ typedef struct lehr_tracer_params {
     const float *weights;  /* the start, copied */
     const uint64_t *dims;  /* shape of the one tensor: 2 dimensions are a matrix, 4 are filters */
     uint32_t ndim;         /* 1 to 4; the elements together at least 1 */
+    uint32_t evaluated;    /* 1: the weights that the rule wants to be judged by are given out, where
+                              they are others (averages) than those it goes on with */
 } lehr_tracer_params;
 
 /* Compiles the rule and puts the weights on the device.  Destroy before the device and the registry.
  * Errors: those of lehr_optimizer_resolve, LEHR_E_SHAPE, LEHR_E_DEVICE. */
 lehr_status lehr_tracer_create(lehr_device *device, lehr_registry *registry,
                                const lehr_tracer_params *params, lehr_tracer **out);
-/* One update with learning rate lr (>= 0) and the gradient (as many floats as weights; any value, not
- * finite ones too).  weights receives the weights after it.  Waits.  Errors: LEHR_E_PARAM,
- * LEHR_E_DEVICE. */
-lehr_status lehr_tracer_step(lehr_tracer *tracer, double lr, const float *gradient, float *weights);
+/* One update with learning rate lr (>= 0), the loss (for rules that need it; else NaN) and the gradient
+ * (as many floats as weights; any value, not finite ones too).  weights receives the weights after it.
+ * Waits.  Errors: LEHR_E_PARAM, LEHR_E_DEVICE. */
+lehr_status lehr_tracer_step(lehr_tracer *tracer, double lr, double loss, const float *gradient,
+                             float *weights);
+/* 1: the rule needs the loss of each update; one that is not finite changes nothing. */
+uint32_t lehr_tracer_needs_loss(const lehr_tracer *tracer);
 /* The optimizer with every value written out; valid while the tracer lives. */
 const char *lehr_tracer_text(const lehr_tracer *tracer);
 /* NULL-safe, clears the pointer. */

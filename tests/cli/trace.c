@@ -82,6 +82,49 @@ Test(trace, weights_are_those_of_the_rule)
     spawn_free(&s);
 }
 
+#define JUDGED "--plugin '" LEHR_TEST_BUILD_DIR "/tests/plugin/rules/lehr-judged.so' "
+
+/* polyak: w -= lr loss g; judged: evaluated with the corrected average of the weights. */
+Test(trace, losses_and_weights_of_evaluation)
+{
+    static float out[STEPS][N], losses[STEPS];
+    write_inputs();
+    for (unsigned t = 0; t < STEPS; t++) losses[t] = (float)t + 0.5f;
+    write_npy("l.npy", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }", losses, sizeof losses);
+    spawned s = spawn("", "optimizer trace polyak " JUDGED "--weights w.npy --grads g.npy --lr 0.1 "
+                      "--losses l.npy --out p.npy");
+    cr_assert_eq(s.code, 0, "%s", s.err);
+    spawn_free(&s);
+    cr_assert(read_output("p.npy", out));
+    for (size_t i = 0; i < N; i++) {
+        double w = weights[i];
+        for (unsigned t = 0; t < STEPS; t++) {
+            w -= 0.1 * losses[t] * gradients[t][i];
+            cr_assert(fabs(out[t][i] - w) <= 1e-6, "step %u, weight %zu", t, i);
+        }
+    }
+    s = spawn("", "optimizer trace judged " JUDGED "--weights w.npy --grads g.npy --evaluated --out j.npy");
+    cr_assert_eq(s.code, 0, "%s", s.err);
+    spawn_free(&s);
+    cr_assert(read_output("j.npy", out));
+    for (size_t i = 0; i < N; i++) {
+        double w = weights[i], mean = 0;
+        for (unsigned t = 0; t < STEPS; t++) {
+            w -= 0.1 * gradients[t][i];
+            mean = 0.9 * mean + 0.1 * w;
+            cr_assert(fabs(out[t][i] - mean / (1 - pow(0.9, t + 1))) <= 1e-6, "step %u, weight %zu", t, i);
+        }
+    }
+    s = spawn("", "optimizer trace polyak " JUDGED "--weights w.npy --grads g.npy --lr 0.1 --out p.npy");
+    cr_expect(s.code == 2 && strstr(s.err, "type: --losses L.npy"), "%d %s", s.code, s.err);
+    spawn_free(&s);
+    s = spawn("", "optimizer trace polyak " JUDGED "--weights w.npy --grads g.npy --lr 0.1 --losses w.npy "
+              "--out p.npy");
+    cr_expect(s.code == 4 && strstr(s.err, "(37,), which is not one loss for each of the 7"), "%d %s", s.code,
+              s.err);
+    spawn_free(&s);
+}
+
 /* A gradient that is not finite stays in its element. */
 Test(trace, tensors_of_any_shape)
 {
