@@ -32,7 +32,10 @@ static const lehr_preset presets[] = {
     {"paper", "lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15", "arXiv 2002.04839, and its code"}};
 
 /* The learning rate with 1 for the base: the same in all groups that follow the run's schedule. */
-static double multiplier(const lehr_update *u) { return u->base_lr > 0 ? u->lr / u->base_lr : 0; }
+static double multiplier(const lehr_update *u)
+{
+    return u->base_lr > 0 ? u->lr / u->base_lr : 0;
+}
 
 static lehr_status advance(const lehr_update *u, double *s)
 {
