@@ -15,6 +15,8 @@ typedef struct rule {
     void (*prepare)(moment *c); /* optional, once per update and group */
     void (*element)(const moment *c, double *w, double *s, double g);
     option options[OPTIONS];
+    /* the weight that evaluation sees; NULL: w */
+    double (*judged)(const moment *c, double w, const double *s);
 } rule;
 
 static const char *const decays[] = {"l2", "decoupled", "scheduled", "independent", NULL};
@@ -147,6 +149,69 @@ static void madgrad(const moment *c, double *w, double *s, double g)
     s[1] += rate * g;
     double z = s[2] - s[1] / (cbrt(s[0]) + c->p[MG_EPS]);
     *w = c->p[MG_MOMENTUM] * *w + (1 - c->p[MG_MOMENTUM]) * z;
+}
+
+/* ---- means of the weights ---- */
+
+enum { AS_LAMBDA, AS_ALPHA, AS_T0, AS_LAGGING, AS_WD };
+static void asgd_prepare(moment *c)
+{
+    double before = c->t == 1 ? c->lr : c->h[0], lr = c->p[AS_LAGGING] != 0 ? before : c->lr;
+    c->h[1] = lr / pow(1 + c->p[AS_LAMBDA] * lr * (c->t - 1), c->p[AS_ALPHA]);
+    c->h[0] = c->lr;
+}
+
+static void asgd(const moment *c, double *w, double *s, double g)
+{
+    g = decayed(c, w, g, AS_WD);
+    *w -= c->h[1] * (g + c->p[AS_LAMBDA] * *w);
+    double share = 1 / fmax(1, c->t - 1 - c->p[AS_T0]); /* PyTorch's mu, made an update before */
+    s[0] += share * (*w - s[0]);
+}
+
+static double asgd_judged(const moment *c, double w, const double *s)
+{
+    (void)c;
+    (void)w;
+    return s[0];
+}
+
+/* Slots: z, v, x.  Defazio et al., algorithm 1, with x kept. */
+enum { SF_BETA, SF_WD, SF_POWER, SF_R, SF_WARMUP, SF_BETA2, SF_EPS };
+static void free_prepare(moment *c)
+{
+    if (c->t < c->p[SF_WARMUP]) c->lr *= c->t / c->p[SF_WARMUP];
+    c->h[0] = fmax(c->h[0], c->lr);
+    double weight = pow(c->t, c->p[SF_R]) * pow(c->h[0], c->p[SF_POWER]);
+    c->h[1] += weight;
+    c->h[2] = weight / c->h[1];
+}
+
+static void free_step(const moment *c, double *w, double *s, double step)
+{
+    s[0] -= c->lr * (step + c->p[SF_WD] * *w);
+    s[2] += c->h[2] * (s[0] - s[2]);
+    *w = (1 - c->p[SF_BETA]) * s[0] + c->p[SF_BETA] * s[2];
+}
+
+static void schedule_free_sgd(const moment *c, double *w, double *s, double g)
+{
+    if (c->t == 1) s[0] = s[2] = *w;
+    free_step(c, w, s, g);
+}
+
+static void schedule_free_adamw(const moment *c, double *w, double *s, double g)
+{
+    if (c->t == 1) s[0] = s[2] = *w;
+    s[1] = c->p[SF_BETA2] * s[1] + (1 - c->p[SF_BETA2]) * g * g;
+    free_step(c, w, s, g / (sqrt(s[1] / (1 - pow(c->p[SF_BETA2], c->t))) + c->p[SF_EPS]));
+}
+
+static double free_judged(const moment *c, double w, const double *s)
+{
+    (void)c;
+    (void)w;
+    return s[2];
 }
 
 /* ---- adam and its kin: beta1, beta2, eps come first ---- */
@@ -418,6 +483,13 @@ static void lookahead_sgd(const moment *c, double *w, double *s, double g)
 #define SIGNUM(MOMENTUM) REAL("momentum", MOMENTUM, 0.5, 0.95), DECAY(0, 1)
 #define SLOW(K) WHOLE("k", K, 1, 10), REAL("alpha", 0.5, 0.1, 1)
 
+#define ASGD(LAGGING)                                                                              \
+    LOGR("lambda", 1e-4, 1e-4, 0.1), REAL("alpha", 0.75, 0.5, 1), REAL("t0", 1e6, 0, 90),          \
+        FLAG("lagging", LAGGING), DECAY(0, 0)
+#define FREE(BETA, POWER)                                                                          \
+    REAL(BETA, 0.9, 0.5, 0.95), LOGR("weight_decay", 0, 1e-4, 0.02), REAL("power", POWER, 0, 3),   \
+        REAL("r", 0, 0, 2), WHOLE("warmup", 0, 0, 50)
+
 static const rule rules[] = {
     {"sgd", 0.01, NULL, sgd, {SGD(0, 0, 0.5, 0, 0)}},
     {"timm:sgd", 0.01, NULL, sgd, {SGD(0.9, 1, 0, 0, 0)}},
@@ -462,6 +534,26 @@ static const rule rules[] = {
     {"adopt", 0.01, NULL, adopt, {ADOPT(0.25)}},
     {"ademamix", 0.01, ademamix_prepare, ademamix, {ADEMAMIX(5, 0)}},
     {"paper:ademamix", 0.01, ademamix_prepare, ademamix, {ADEMAMIX(8, 0.1)}},
+    {"asgd", 0.01, asgd_prepare, asgd, {ASGD(0)}, asgd_judged},
+    {"torch:asgd", 0.01, asgd_prepare, asgd, {ASGD(1)}, asgd_judged},
+    {"schedule_free_sgd",
+     0.05,
+     free_prepare,
+     schedule_free_sgd,
+     {FREE("momentum", 2)},
+     free_judged},
+    {"schedule_free_adamw",
+     0.01,
+     free_prepare,
+     schedule_free_adamw,
+     {FREE("beta1", 2), REAL("beta2", 0.999, 0.9, 0.999), LOGR("eps", 1e-8, 1e-8, 0.1)},
+     free_judged},
+    {"keras3:schedule_free_adamw",
+     0.01,
+     free_prepare,
+     schedule_free_adamw,
+     {FREE("beta1", 0), REAL("beta2", 0.999, 0.9, 0.999), LOGR("eps", 1e-8, 1e-8, 0.1)},
+     free_judged},
     {"lookahead_sgd",
      0.01,
      NULL,
@@ -552,8 +644,16 @@ static double run(rig *r, const rule *k, uint64_t draw)
         cr_assert_eq(lh_updater_last_lr(u), (float)lr);
         follow(k, both, w, s, t, (double)lh_updater_last_lr(u));
     }
+    double error = compare(r, spec, start, w, s);
+    if (k->judged) {
+        for (size_t i = 0; i < ARENA; i++) w[i] = k->judged(&both[i >= BIAS_AT], w[i], s[i]);
+        cr_assert(lh_updater_has_eval(u), "%s", spec);
+        cr_assert_eq(lh_updater_enter_eval(u, UPDATES, r->control), LEHR_OK);
+        error = fmax(error, compare(r, spec, start, w, s));
+        cr_assert_eq(lh_updater_leave_eval(u, UPDATES, r->control), LEHR_OK);
+    }
     lh_updater_destroy(&u);
-    return compare(r, spec, start, w, s);
+    return error;
 }
 
 Test(formulas, hundred_updates_of_every_rule)
