@@ -6,31 +6,39 @@
 
 #include <stdio.h>
 
-enum { SLOTS_KERNEL, WEIGHTS };                            /* exec->kernels */
-enum { TILES, BLOCK, V_BYTES, Z_BYTES, SLOTS, BIAS_AT };   /* exec->number */
+enum { SLOTS_KERNEL, WEIGHTS };                                /* exec->kernels */
+enum { TILES, BLOCK, PART, V_BYTES, Z_BYTES, SLOTS, BIAS_AT }; /* exec->number */
 /* Independent of the number of threads, so that the bits are. */
 enum { MOST_SLOTS = 16 };
 /* Bytes of the transforms, and of them with the sums: within a second-level cache of 1 MiB. */
 enum { LOCAL_WISH = 450 * 1024, CACHE_WISH = 940 * 1024, LEAST_TILES = 16, MOST_TILES = 64 };
-enum { MOST_SUMS = 2048 }; /* C K */
+enum { MOST_SUMS = 4096, MOST_PART_SUMS = 2048 }; /* C K; C PART */
 
 static size_t plane_bytes(int tiles, int channels)
 {
     return 36 * ((size_t)tiles * (size_t)channels + 16) * sizeof(float);
 }
 
-static size_t sums_bytes(const lh_conv_problem *p)
+/* Output channels of a task: each part transforms x again, so there are two at most. */
+static int part_of(const lh_conv_problem *p, const lh_traits *t)
 {
-    return 36 * sizeof(float) * (size_t)p->c * (size_t)p->k;
+    int width = (int)t->vector_width;
+    return p->c * p->k > MOST_PART_SUMS && p->k % (4 * width) == 0 ? p->k / 2 : p->k;
+}
+
+static size_t sums_bytes(const lh_conv_problem *p, int part)
+{
+    return 36 * sizeof(float) * (size_t)p->c * (size_t)part;
 }
 
 /* Tiles of a group, 0 when not even the least number fits. */
 static int count_tiles(const lh_conv_problem *p, const lh_traits *t)
 {
+    int part = part_of(p, t);
     size_t limit = t->local_bytes < LOCAL_WISH ? t->local_bytes : LOCAL_WISH;
     for (int tiles = MOST_TILES; tiles >= LEAST_TILES; tiles -= 8) {
-        size_t bytes = plane_bytes(tiles, p->c) + plane_bytes(tiles, p->k);
-        if (bytes <= limit && bytes + sums_bytes(p) <= CACHE_WISH) return tiles;
+        size_t bytes = plane_bytes(tiles, p->c) + plane_bytes(tiles, part);
+        if (bytes <= limit && bytes + sums_bytes(p, part) <= CACHE_WISH) return tiles;
     }
     return 0;
 }
@@ -47,7 +55,7 @@ const char *lh_conv_filter_winograd4_slots_cpu_declines(const void *problem, con
     if (reason) return reason;
     if (lh_conv_winograd_mostly_empty(p->p, p->q)) return "4x4 tiles would be mostly empty";
     if (p->c < 32 || p->k < 32) return "direct is as fast below 32 channels";
-    /* 64 x 64: 1.36 of peak against winograd4_cpu's 1.43; 32 x 64: 1.66 against 1.42. */
+    /* 64 x 64: as fast as winograd4_cpu on a quiet machine, faster when others use the memory. */
     if (p->c * p->k > MOST_SUMS) return "with more channels the sums leave the cache";
     return count_tiles(p, traits) ? NULL : "a group of tiles does not fit into the cache";
 }
@@ -61,17 +69,18 @@ lehr_status lh_conv_filter_winograd4_slots_cpu_prepare(lh_exec *e)
     size_t groups = lh_div_up(tiles_of(p, p->n), (size_t)tiles);
     e->number[TILES] = tiles;
     e->number[BLOCK] = vectors * width;
+    e->number[PART] = part_of(p, t);
     e->number[V_BYTES] = (int64_t)plane_bytes(tiles, p->c);
-    e->number[Z_BYTES] = (int64_t)plane_bytes(tiles, p->k);
+    e->number[Z_BYTES] = (int64_t)plane_bytes(tiles, (int)e->number[PART]);
     e->number[SLOTS] = (int64_t)(groups < MOST_SLOTS ? groups : MOST_SLOTS);
     e->number[BIAS_AT] = e->number[SLOTS] * 36 * p->c * p->k;
     e->workspace = (size_t)(e->number[BIAS_AT] + e->number[SLOTS] * p->k) * sizeof(float);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
-             "-DTILES=%d -DTILES_H=%d -DTILES_W=%d -DBIAS=%d",
+             "-DPART=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DBIAS=%d",
              width, vectors, width >= 16 ? 8 : 4, p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top,
-             p->pad_left, tiles, (p->p + 3) / 4, (p->q + 3) / 4, p->bias);
+             p->pad_left, (int)e->number[PART], tiles, (p->p + 3) / 4, (p->q + 3) / 4, p->bias);
     static const char file[] = "conv/winograd_filter_slots_cpu.cl";
     lehr_status st = lh_exec_kernel(e, SLOTS_KERNEL, file, "winograd_slots", "%s", options);
     if (st != LEHR_OK) return st;
@@ -87,7 +96,8 @@ lehr_status lh_conv_filter_winograd4_slots_cpu_run(lh_exec *e, const lh_args *a)
                                     a->buf[LH_CONVW_X], a->buf[LH_CONVW_DY], a->workspace,
                                     (uint64_t)e->number[BIAS_AT], (int)tiles,
                                     (size_t)e->number[V_BYTES], (size_t)e->number[Z_BYTES]);
-    if (st == LEHR_OK) st = lh_launch_tasks(e->dev, e->kernels[SLOTS_KERNEL], slots, 1);
+    if (st == LEHR_OK) st = lh_launch_tasks(e->dev, e->kernels[SLOTS_KERNEL], slots,
+                                                (size_t)(p->k / e->number[PART]));
     if (st == LEHR_OK)
         st = lh_kernel_args(e->dev, e->kernels[WEIGHTS], "mmmlili", a->workspace,
                             a->buf[LH_CONVW_DW], p->bias ? a->buf[LH_CONVW_DBIAS] : NULL,

@@ -87,13 +87,14 @@ static bool problem(int level, size_t i, void *out)
     return i < (level == 2 ? LH_COUNT(bench) : LH_COUNT(quick)) && from_row(&rows[i], out);
 }
 
-/* Backward filter adds up over the batch in chunks: one more case, long enough for two of them at the
- * full batch and exactly one at the tail batch. */
+/* Backward filter adds up over the batch: one more case long enough for two chunks at the full batch and
+ * exactly one at the tail batch, and one whose output channels are shared among tasks. */
 static bool filter_problem(int level, size_t i, void *out)
 {
-    static const row chunks = {15, 32, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, true, false};
+    static const row more[] = {{15, 32, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, true, false},
+                               {5, 64, 14, 8, 64, 3, 3, 1, 1, 1, 1, 1, true, false}};
     if (level == 2) return problem(level, i, out);
-    return i == 0 ? from_row(&chunks, out) : problem(level, i - 1, out);
+    return i < LH_COUNT(more) ? from_row(&more[i], out) : problem(level, i - LH_COUNT(more), out);
 }
 
 const lh_case_list lh_cases_conv_forward = {&lh_conv_forward, problem, NULL, NULL};
