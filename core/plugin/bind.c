@@ -2,6 +2,7 @@
  *
  * Binding a call's arguments to a parameter table: order, names, units, ranges, presets, defaults;
  * and writing the result out with every value. */
+#include "core/plugin/parameters.h"
 #include "core/plugin/spec.h"
 
 #include <math.h>
@@ -301,12 +302,12 @@ static lehr_status set_args(const lh_cursor *c, const lh_table *table, const lh_
 
 /* ---- presets and defaults ---- */
 
-static const lehr_preset *find_preset(const lh_table *table, const char *prefix)
+const lehr_preset *lh_preset_find(const lehr_span *presets, const char *prefix)
 {
-    const lehr_preset *presets = table->presets.at;
-    for (uint32_t i = 0; i < table->presets.count; i++)
-        if (strcmp(presets[i].prefix, prefix) == 0) return &presets[i];
-    return NULL;
+    const lehr_preset *all = presets->at;
+    for (uint32_t i = 0; i < presets->count; i++)
+        if (strcmp(all[i].prefix, prefix) == 0) return &all[i];
+    return strcmp(prefix, "keras") == 0 ? lh_preset_find(presets, "keras3") : NULL;
 }
 
 static lehr_status unknown_preset(const lh_cursor *c, const lh_table *table, const lh_call *call)
@@ -341,7 +342,7 @@ static void take_lr(const lh_table *table, lh_call *values, lh_binding *b)
 static lehr_status apply_preset(const lh_cursor *c, const lh_table *table, const lh_call *call,
                                 bool *seen, lh_binding *b)
 {
-    const lehr_preset *preset = find_preset(table, call->prefix);
+    const lehr_preset *preset = lh_preset_find(&table->presets, call->prefix);
     if (!preset) return unknown_preset(c, table, call);
     lh_cursor in = {.ctx = c->ctx, .what = "preset", .text = preset->values, .quiet = true};
     lh_call values;

@@ -34,4 +34,8 @@ bool lh_parameters_in_range(const lh_parameters *parameters, int param, double v
 lehr_status lh_parameters_check(lehr_context *ctx, const lh_parameters *parameters,
                                 const double *values);
 
+/* A preset of a table by its prefix; keras is keras3 where the table has no keras of its own.  NULL:
+ * there is none. */
+const lehr_preset *lh_preset_find(const lehr_span *presets, const char *prefix);
+
 #endif

@@ -20,10 +20,7 @@ static bool is_preset(lehr_context *ctx, lehr_registry *registry, const char *pr
     lehr_status st = lehr_registry_find_schedule(registry, name, &d);
     lh_enter(ctx);
     if (st != LEHR_OK) return false;
-    const lehr_preset *presets = d->presets.at;
-    for (uint32_t i = 0; i < d->presets.count; i++)
-        if (strcmp(presets[i].prefix, prefix) == 0) return true;
-    return false;
+    return lh_preset_find(&d->presets, prefix) != NULL;
 }
 
 void lh_target_read(lehr_context *ctx, lehr_registry *registry, const lh_parameters *parameters,

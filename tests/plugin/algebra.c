@@ -10,6 +10,15 @@
 
 TestSuite(algebra, .init = setup, .fini = teardown);
 
+/* ---- chance ---- */
+
+static uint32_t state_of_chance = 7;
+static uint32_t chance(uint32_t below)
+{
+    state_of_chance = state_of_chance * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)(state_of_chance >> 8) * below >> 24);
+}
+
 /* ---- texts ---- */
 
 static void resolves(const char *text, const char *want)
@@ -292,6 +301,18 @@ Test(algebra, tables)
         write_file("lr.csv", bad[i].content);
         refuses("table(\"lr.csv\")", LEHR_E_PARAM, bad[i].part);
     }
+    for (int i = 0; i < 400; i++) { /* bytes that no table would hold */
+        char bytes[64];
+        snprintf(bytes, sizeof bytes, "%s", points + chance(8));
+        for (uint32_t k = 1 + chance(4); k; k--)
+            bytes[chance((uint32_t)strlen(bytes))] = ",\n#\"-.e9x\r\x80 "[chance(12)];
+        write_file("lr.csv", bytes);
+        lehr_scheduler *any = NULL;
+        lehr_status st = lehr_scheduler_create(ctx, reg, "table('lr.csv')", &budget, &any);
+        cr_assert(st == LEHR_OK || st == LEHR_E_PARAM, "'%s': %d", bytes, (int)st);
+        if (any) cr_assert(at(any, chance(100)) >= 0);
+        lehr_scheduler_destroy(&any);
+    }
     write_file("lr.csv", points);
     lehr_scheduler *s = make("table('lr.csv') then constant()");
     value_at("table('lr.csv') then constant()", 40, BASE);
@@ -418,13 +439,6 @@ Test(algebra, review)
 }
 
 /* ---- random expressions ---- */
-
-static uint32_t state_of_chance = 7;
-static uint32_t chance(uint32_t below)
-{
-    state_of_chance = state_of_chance * 1664525u + 1013904223u;
-    return (uint32_t)((uint64_t)(state_of_chance >> 8) * below >> 24);
-}
 
 static const char *const leaves[] = {
     "constant()", "cosine()", "cosine(end=1%)", "linear(1 -> 0.3)", "polynomial(power=0.7, cycle=1)",

@@ -20,23 +20,26 @@ if __name__ == "__main__" and os.environ.get("LEHR_ORACLE_INSIDE") != "1":
         print("SKIP: LEHR_ORACLE_PYTHON names no Python with torch, jax, optax, keras, timm, transformers")
         sys.exit(77)
     os.environ.update(LEHR_ORACLE_INSIDE="1", KERAS_BACKEND="torch", JAX_PLATFORMS="cpu", HF_HUB_OFFLINE="1",
-                      TRANSFORMERS_OFFLINE="1")
+                      TRANSFORMERS_OFFLINE="1", OMP_NUM_THREADS="1")
     os.execv(python, [python] + sys.argv)
 
-import jax
-
+try:
+    import jax
+    import keras
+    import optax.contrib
+    import pytorch_optimizer
+    import timm.scheduler
+    import torch
+    import transformers.optimization as hf
+except ImportError as error:
+    print(f"SKIP: {error}; needed are torch, jax, optax, keras, timm, transformers and pytorch_optimizer")
+    sys.exit(77)
 jax.config.update("jax_enable_x64", True)
 import jax.numpy as jnp
-import keras
 import numpy as np
 import optax
-import optax.contrib
-import pytorch_optimizer
 import timm
-import timm.scheduler
-import torch
 import transformers
-import transformers.optimization as hf
 
 keras.config.set_floatx("float64")
 DUMP, DOC = sys.argv[1], pathlib.Path(__file__).parents[2] / "docs" / "agreement-schedules.md"

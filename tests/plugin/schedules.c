@@ -35,6 +35,7 @@ Test(schedules, boundaries)
     value_at("tutorial:step(gamma=0.2, every=2ep)", EPOCH, 0.02);
     value_at("tutorial:step(gamma=0.2, every=2ep)", 3 * EPOCH - 1, 0.02);
     value_at("tutorial:step(gamma=0.2, every=2ep)", 3 * EPOCH, 0.004);
+    value_at("keras:polynomial(over=10st)", 10, 1e-4);
     value_at("constant() * constant()", 5, 0.1);
     value_at("2 * 0.5 * constant() + 1 * 0.1", 5, 0.2);
 }
