@@ -142,7 +142,11 @@ struct lehr_host {
     const void *(*ext)(const lehr_host *, const char *id) LEHR_NX;  /* NULL: not offered */
 };
 
-/* ---- schedules: host side, no device ------------------------------------------------------- */
+/* ---- schedules: host side, no device --------------------------------------------------------
+ * A schedule lives in a budget: the run, or a part of it (a phase of `then`, one cycle of repeat).
+ * step, samples and epoch count from the beginning of that budget, total_steps is its length.  Two
+ * names have a meaning to expressions: VALUE parameters from and end take an arrow, (0 -> 1), and a
+ * DURATION called over or duration with LEHR_P_PHASE is the schedule's own length before `then`. */
 typedef struct lehr_progress {
     uint32_t         size, flags;
     const lehr_host *host;
