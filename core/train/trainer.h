@@ -2,6 +2,7 @@
  *
  * The inside of a training run; for core/train only.
  *   train.c       the loop: epochs, stopping, what is told to whom
+ *   plan.c        what the run will be, before the device is touched
  *   step.c        one update on the device
  *   evaluation.c  the weights a run is judged by
  *   settings.c    run.json: arguments stored, read back, compared
@@ -101,6 +102,9 @@ lehr_status lh_trainer_leave_eval(lh_trainer *t);
 lehr_status lh_trainer_tell_loss(lh_trainer *t, unsigned row, uint64_t samples);
 /* train.c: the numbers of one update have arrived. */
 lehr_status lh_trainer_on_step(lh_trainer *t, const lh_pending *done);
+
+/* plan.c: split, tuning and the numbers of updates; no device. */
+lehr_status lh_trainer_plan(lh_trainer *t);
 
 /* settings.c */
 lehr_status lh_settings_check(lehr_context *ctx, const lehr_train_params *p);
