@@ -45,6 +45,16 @@ static void print_row(bool csv, uint64_t step, double epoch, double lr)
         printf("%10llu  %10.4f  %s\n", (unsigned long long)step, epoch, number_text(lr, lr_text));
 }
 
+/* The warnings, and what the numbers cannot show. */
+static lehr_status look_over(settings *set, lehr_scheduler *scheduler)
+{
+    const char *metric = lehr_scheduler_metric(scheduler, 0);
+    if (metric)
+        fprintf(stderr, "lehr %s: a part waits for measurements of %s; here none come\n",
+                set->verb->name, metric);
+    return lehr_scheduler_review(scheduler, warn, set);
+}
+
 int verb_schedule_show(settings *set)
 {
     session s;
@@ -52,7 +62,7 @@ int verb_schedule_show(settings *set)
     lehr_scheduler *scheduler = NULL;
     bool csv = option_flag(set, OPT_CSV);
     lehr_status st = open_scheduler(&s, set, &budget, &scheduler);
-    if (st == LEHR_OK) st = lehr_scheduler_review(scheduler, warn, set);
+    if (st == LEHR_OK) st = look_over(set, scheduler);
     if (st == LEHR_OK && csv) puts("step,epoch,lr");
     if (st == LEHR_OK && !csv) printf("%10s  %10s  %s\n", "step", "epoch", "lr");
     for (uint64_t step = 0; st == LEHR_OK && step < budget.total_steps && !ferror(stdout); step++) {
@@ -138,9 +148,9 @@ int verb_schedule_plot(settings *set)
     if (st == LEHR_OK) {
         char title[512];
         char lr[NUMBER_SIZE];
-        snprintf(title, sizeof title, "%s, lr %s", lehr_scheduler_text(scheduler),
+        snprintf(title, sizeof title, "%s, lr %s", set->args[0],
                  number_text(budget.base, lr));
-        st = lehr_scheduler_review(scheduler, warn, set);
+        st = look_over(set, scheduler);
         if (st == LEHR_OK) st = draw(&s, c, title, &written);
     }
     lehr_scheduler_destroy(&scheduler);

@@ -27,6 +27,10 @@ static const lehr_var state[] = {
 static const lehr_preset presets[] = {
     {"torch", "factor=0.1, patience=10, threshold=1e-4, mode=rel, eps=1e-8",
      "PyTorch ReduceLROnPlateau"},
+    {"timm", "factor=0.1, patience=10, threshold=1e-4, mode=rel, eps=1e-8",
+     "timm PlateauLRScheduler, which wraps PyTorch's"},
+    {"hf", "factor=0.1, patience=10, threshold=1e-4, mode=rel, eps=1e-8",
+     "transformers reduce_lr_on_plateau, which is PyTorch's"},
     {"keras3", "factor=0.1, patience=10, threshold=1e-4, mode=abs, counting=keras",
      "Keras 3 ReduceLROnPlateau (min_delta is threshold)"},
     {"optax", "factor=0.1, patience=10, threshold=1e-4, mode=rel, counting=optax",
