@@ -370,6 +370,26 @@ lehr_status lh_settings_compare(lehr_context *ctx, const lh_settings *settings,
     return LEHR_OK;
 }
 
+/* Resolved schedules name the hash of each table that they were read from. */
+lehr_status lh_settings_same_tables(lehr_context *ctx, const char *dir, const char *schedules)
+{
+    static const char key[] = "sha256=";
+    lh_settings *stored = NULL;
+    lehr_status st = lh_settings_read(ctx, dir, &stored);
+    if (st != LEHR_OK) return st;
+    const char *at = lh_settings_text(stored, "resolved", "schedule");
+    while (st == LEHR_OK && at && (at = strstr(at, key)) != NULL) {
+        char hash[sizeof key + 64];
+        snprintf(hash, sizeof hash, "%s", at);
+        if (!strstr(schedules, hash))
+            st = lh_fail(ctx, LEHR_E_USAGE, "a table of the schedule has changed since the run was "
+                         "started; put the file with %s back, or start a new run", hash);
+        at += sizeof key - 1;
+    }
+    lh_settings_free(&stored);
+    return st;
+}
+
 /* ---- checking ---- */
 
 static lehr_status check_words(lehr_context *ctx, const lehr_train_params *p)

@@ -271,6 +271,8 @@ static lehr_status open_directory(lh_trainer *t)
                          "%s, or choose another directory with --out", t->p.out, t->p.out);
         lh_str_free(&path);
     }
+    if (st == LEHR_OK && t->p.resume)
+        st = lh_settings_same_tables(t->ctx, t->p.resume, lh_str_text(&t->tuning.text));
     if (st == LEHR_OK && t->p.resume) st = lh_checkpoint_load(t, t->p.resume);
     if (st == LEHR_OK && t->p.resume)
         st = lh_history_truncate(t->ctx, t->p.out, t->at.step,

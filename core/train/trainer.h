@@ -119,6 +119,8 @@ void lh_settings_apply(const lh_settings *settings, lehr_train_params *p);
 lehr_status lh_settings_compare(lehr_context *ctx, const lh_settings *settings,
                                 const lehr_train_params *p, const lehr_model *model,
                                 const lehr_data *data);
+/* LEHR_E_USAGE when a table file of the schedules is not what it was when the run in dir began. */
+lehr_status lh_settings_same_tables(lehr_context *ctx, const char *dir, const char *schedules);
 const char *lh_settings_text(const lh_settings *settings, const char *section, const char *key);
 
 /* checkpoint.c */

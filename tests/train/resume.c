@@ -275,3 +275,32 @@ Test(resume, hyperparameters_batch_and_groups)
               lehr_context_message(ctx));
     lehr_model_destroy(&model);
 }
+
+static void write_table(const char *file, double last)
+{
+    FILE *out = fopen(file, "w");
+    cr_assert_not_null(out);
+    fprintf(out, "step,value\n0,0.01\n6,%g\n", last);
+    fclose(out);
+}
+
+/* A schedule from a file is what the file said when the run began. */
+Test(resume, tables)
+{
+    char file[96], schedule[128], why[1024];
+    lehr_model *model = tiny();
+    snprintf(file, sizeof file, "%s/lr.csv", dir);
+    snprintf(schedule, sizeof schedule, "table(\"%s\")", file);
+    write_table(file, 0.001);
+    lehr_train_params p = params_of("sgd", schedule);
+    cr_expect(resumes(model, p, STOP, why, sizeof why), "%s", why);
+    p.resume = p.out = path("part", 0);
+    write_table(file, 0.002);
+    cr_expect_eq(lehr_train(dev, registry, model, data, &p, NULL), LEHR_E_USAGE);
+    cr_expect(strstr(lehr_context_message(ctx), "table of the schedule has changed"), "%s",
+              lehr_context_message(ctx));
+    write_table(file, 0.001);
+    cr_expect_eq(lehr_train(dev, registry, model, data, &p, NULL), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
+    lehr_model_destroy(&model);
+}
