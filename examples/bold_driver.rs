@@ -8,9 +8,11 @@
 // The structs repeat those of lehr/plugin.h field by field; what C leaves out as 0 is written out.
 #![no_std]
 #![allow(dead_code)]
-use core::ffi::{c_char, c_void};
+use core::ffi::c_void;
 use core::mem::size_of;
 use core::ptr::null;
+
+type Text = *const u8; // const char *
 
 #[repr(C)]
 struct Span {
@@ -20,20 +22,20 @@ struct Span {
 }
 #[repr(C)]
 struct Param {
-    name: *const c_char,
-    doc: *const c_char,
+    name: Text,
+    doc: Text,
     def: f64,
     min: f64,
     max: f64,
     kind: u32,
     flags: u32,
-    choices: *const *const c_char,
-    text: *const c_char,
+    choices: *const Text,
+    text: Text,
 }
 #[repr(C)]
 struct Var {
-    name: *const c_char,
-    doc: *const c_char,
+    name: Text,
+    doc: Text,
     init: f64,
     flags: u32,
     reserved: u32,
@@ -58,20 +60,20 @@ struct Progress {
 struct Metric {
     size: u32,
     better: i32,
-    name: *const c_char,
+    name: Text,
     value: f64,
 }
 #[repr(C)]
 struct Schedule {
     size: u32,
     flags: u32,
-    name: *const c_char,
-    doc: *const c_char,
+    name: Text,
+    doc: Text,
     params: Span,
     state: Span,
     value: extern "C" fn(*const Progress, *const f64) -> f64,
     observe: extern "C" fn(*const Progress, *const Metric, *mut f64) -> i32,
-    metric: *const c_char,
+    metric: Text,
     check: *const c_void,
     create: *const c_void,
     destroy: *const c_void,
@@ -82,10 +84,10 @@ struct Schedule {
 struct Plugin {
     size: u32,
     abi: u32,
-    id: *const c_char,
-    version: *const c_char,
-    license: *const c_char,
-    url: *const c_char,
+    id: Text,
+    version: Text,
+    license: Text,
+    url: Text,
     schedules: *const *const Schedule,
     optimizers: *const c_void,
     schedule_count: u32,
@@ -97,15 +99,15 @@ struct Constant<T>(T);
 unsafe impl<T> Sync for Constant<T> {}
 
 const NONE: Span = Span { at: null(), count: 0, stride: 0 };
-const fn real(name: *const c_char, doc: *const c_char, def: f64, min: f64, max: f64) -> Param {
+const fn real(name: Text, doc: Text, def: f64, min: f64, max: f64) -> Param {
     Param { name, doc, def, min, max, kind: 0, flags: 0, choices: null(), text: null() }
 }
-const fn var(name: *const c_char, doc: *const c_char, init: f64) -> Var {
+const fn var(name: Text, doc: Text, init: f64) -> Var {
     Var { name, doc, init, flags: 0, reserved: 0 }
 }
 macro_rules! c {
     ($text:literal) => {
-        concat!($text, "\0").as_ptr() as *const c_char
+        concat!($text, "\0").as_ptr()
     };
 }
 
