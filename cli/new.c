@@ -164,55 +164,30 @@ static int write_plugin(const settings *set, const char *kind, const fill *with)
 
 /* ---- the verb ---- */
 
-static bool name_allowed(const settings *set, const char *name)
-{
-    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    if (name[0] >= 'a' && name[0] <= 'z' && !name[length] && length <= 31) return true;
-    return usage_error(set->verb, "'%s' is no name for a plugin: at most 31 of a-z, 0-9 and _, "
-                       "beginning with a letter", name);
-}
-
-/* A plugin cannot take the name of one that exists. */
-static lehr_status name_free(session *s, const char *kind, const char *name, bool *taken)
-{
-    lehr_status st = session_registry(s);
-    const lehr_schedule *schedule = NULL;
-    const lehr_optimizer *optimizer = NULL;
-    *taken = false;
-    for (uint32_t i = 0; st == LEHR_OK && (schedule = lehr_registry_schedule(s->registry, i)); i++)
-        if (*kind == 's' && strcmp(schedule->name, name) == 0) *taken = true;
-    for (uint32_t i = 0; st == LEHR_OK && (optimizer = lehr_registry_optimizer(s->registry, i)); i++)
-        if (*kind == 'o' && strcmp(optimizer->name, name) == 0) *taken = true;
-    return st;
-}
-
 int verb_plugin_new(settings *set)
 {
     session s;
-    const char *kind = set->args[0];
+    const char *kind = set->args[0], *name = set->args[1];
     fill *with = calloc(1, sizeof *with);
-    bool taken = false;
     char own[PATH_SIZE] = "";
     int code = EXIT_USAGE;
     if (strcmp(kind, "schedule") != 0 && strcmp(kind, "optimizer") != 0) {
         usage_error(set->verb, "'%s' is neither schedule nor optimizer; type: lehr plugin new "
                     "optimizer NAME", kind);
-    } else if (name_allowed(set, set->args[1])) {
-        lehr_status st = session_start(&s, set);
-        if (st == LEHR_OK && !with) st = LEHR_E_MEMORY;
-        if (st == LEHR_OK) st = name_free(&s, kind, set->args[1], &taken);
-        code = session_end(&s, st);
-        if (code == 0 && taken) {
-            usage_error(set->verb, "%s '%s' exists already: choose another name", kind,
-                        set->args[1]);
-            code = EXIT_USAGE;
-        } else if (code == 0) {
-            with->name = set->args[1];
-            bool known = own_path(own);
-            snprintf(with->lehr, sizeof with->lehr, "%s", known && !in_path(own) ? own : "lehr");
-            find_include(own, with->include);
-            code = write_plugin(set, kind, with);
-        }
+        free(with);
+        return code;
+    }
+    lehr_status st = session_start(&s, set);
+    if (st == LEHR_OK && !with) st = LEHR_E_MEMORY;
+    if (st == LEHR_OK) st = session_registry(&s);
+    if (st == LEHR_OK) st = lehr_registry_name_free(s.registry, *kind == 'o', name);
+    code = session_end(&s, st);
+    if (code == 0) {
+        with->name = name;
+        bool known = own_path(own);
+        snprintf(with->lehr, sizeof with->lehr, "%s", known && !in_path(own) ? own : "lehr");
+        find_include(own, with->include);
+        code = write_plugin(set, kind, with);
     }
     free(with);
     return code;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * lehr.custom/1: which tensors a plugin updates itself, and calling it for each of them. */
+#include "core/plugin/abi.h"
 #include "core/plugin/custom.h"
 
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static lehr_status find_custom(lh_updater *u)
     lh_guard_begin(&u->host, &env);
     if (d->ext) custom = d->ext("lehr.custom/1");
     lh_guard_end(&env);
-    if (!custom || custom->size < sizeof *custom || !custom->claims || !custom->step)
+    if (!custom || custom->size < LH_LEAST_CUSTOM || !custom->claims || !custom->step)
         return lh_fail(u->ctx, LEHR_E_PLUGIN, "optimizer %s has the flag LEHR_O_CUSTOM but its ext() "
                        "gives no lehr.custom/1 with size, claims and step", d->name);
     u->custom->d = custom;

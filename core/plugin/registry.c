@@ -341,3 +341,19 @@ lehr_status lehr_registry_find_optimizer(lehr_registry *registry, const char *na
     lh_enter(registry->ctx);
     return lh_registry_optimizer(registry, registry->ctx, name, out);
 }
+
+lehr_status lehr_registry_name_free(lehr_registry *registry, uint32_t optimizer, const char *name)
+{
+    lehr_context *ctx = registry->ctx;
+    lh_enter(ctx);
+    if (!lh_name_valid(name))
+        return lh_fail(ctx, LEHR_E_USAGE, "'%s' is no name for a plugin: at most 31 of a-z, 0-9 and _, "
+                       "beginning with a letter", name);
+    if (!optimizer && lh_schedule_word(name))
+        return lh_fail(ctx, LEHR_E_USAGE, "'%s' is a word of the schedule language: choose another name",
+                       name);
+    if (optimizer ? known_optimizer(registry, name) != NULL : known_schedule(registry, name) != NULL)
+        return lh_fail(ctx, LEHR_E_USAGE, "%s '%s' exists already: choose another name",
+                       optimizer ? "optimizer" : "schedule", name);
+    return LEHR_OK;
+}

@@ -44,6 +44,9 @@ lehr_status lehr_registry_find_schedule(lehr_registry *registry, const char *nam
                                         const lehr_schedule **out);
 lehr_status lehr_registry_find_optimizer(lehr_registry *registry, const char *name,
                                          const lehr_optimizer **out);
+/* May a new schedule (optimizer = 0) or optimizer (1) be called so?  Errors: LEHR_E_USAGE (no name, a
+ * word of the schedule language, taken by what is loaded). */
+lehr_status lehr_registry_name_free(lehr_registry *registry, uint32_t optimizer, const char *name);
 
 /* Checks "adam(beta1=0.95)" or "keras3:adam" without a device, with the weight decay that the user
  * gave beside it (NaN: none given).  text (may be NULL) receives it with every value written out

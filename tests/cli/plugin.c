@@ -127,6 +127,7 @@ Test(plugin, new_refuses)
         {"plugin new schedule 1x", 2, "no name"},
         {"plugin new schedule a/b", 2, "no name"},
         {"plugin new schedule a23456789012345678901234567890123", 2, "at most 31"},
+        {"plugin new schedule clip", 2, "'clip' is a word of the schedule language"},
         {"plugin new schedule cosine", 2, "'cosine' exists already"},
         {"plugin new optimizer adam", 2, "'adam' exists already"},
         {"plugin new optimizer fine --dir no/such/parent", 7, "cannot be made"},
