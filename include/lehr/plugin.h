@@ -253,7 +253,9 @@ typedef struct lehr_optimizer {
     lehr_span   state;            /* lehr_var */
     lehr_span   scalars;          /* const char *: names filled by scalar() */
     lehr_span   passes;           /* lehr_pass */
-    const char *enter_eval, *leave_eval;  /* code run when evaluation begins and ends, or NULL */
+    /* Code run on every weight when evaluation begins and ends, or NULL; in scope as in a pass but for
+     * g, lr and reductions.  Without leave_eval what was changed is put back from a copy. */
+    const char *enter_eval, *leave_eval;
     const char *preamble;         /* helper functions, names must begin with this name and _ */
     /* Optional, once per pass for all groups (u->lr and base_lr are the run's, u->p the first
      * group's), before scalar(): the only place s may change. */
