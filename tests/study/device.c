@@ -148,7 +148,7 @@ Test(device, mistakes_end_it_before_the_first_run)
     bench b = {0};
     char *dir = fake_dir();
     bench_open(&b);
-    lehr_method wrong[] = {{"a", "sgd", "constant()", 0.1}, {"b", "sdg", "constant()", 0.1}};
+    lehr_method wrong[] = {{"a", "sgd", "constant()", 0.1}, {"b", "sgdd", "constant()", 0.1}};
     lehr_compare_params params = two_epochs(dir);
     params.methods = wrong;
     params.method_count = 2;
