@@ -23,6 +23,7 @@ static const lehr_param params[] = {
 static const lehr_preset presets[] = {
     {"hf", "cooldown=cosine, lag=1",
      "transformers get_wsd_schedule(min_lr_ratio=end/base, with from=end)"},
+    {"timm", "cooldown=sqrt, lag=1", "timm WSDLRScheduler(decay_t, warmup_t, lr_min), stable constant"},
     {"pytorch_optimizer", "cooldown=sqrt, lag=1", "pytorch_optimizer get_wsd_schedule"}};
 
 static double value(const lehr_progress *t, const double *s)

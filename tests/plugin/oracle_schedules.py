@@ -10,6 +10,7 @@ with 64-bit numbers."""
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -251,6 +252,14 @@ def of_timm():
               tm(lambda o: s.CosineLRScheduler(o, 704, 1e-5, cycle_mul=mul, cycle_decay=decay, cycle_limit=limit)))
     check(peer + "PolyLRScheduler", "timm:polynomial(end=1e-5, k=1.5)",
           tm(lambda o: s.PolyLRScheduler(o, TOTAL, 0.5, 1e-5, k_decay=1.5)))
+    for name, kind in (("linear", "linear"), ("cosine", "cosine"), ("sqrt", "1-sqrt"), ("square", "power")):
+        check(peer + f"WSDLRScheduler, {kind}",
+              f"timm:wsd(500st, 2000st, end=1e-3, from=1e-4, cooldown={name})",
+              tm(lambda o: s.WSDLRScheduler(o, TOTAL - 500, 2000, 1e-3, decay_fn=kind, decay_power=2.0, warmup_t=500,
+                                            warmup_lr_init=1e-4)))
+    check(peer + "WSDLRScheduler, rsqrt (Big Vision)",
+          "hf:inverse_sqrt(500st) * wsd(warmup=0st, decay=2000st, cooldown=linear)",
+          tm(lambda o: s.WSDLRScheduler(o, TOTAL - 500, 2000, stable_fn="rsqrt", decay_fn="linear", warmup_t=500)))
     check(peer + "TanhLRScheduler", "timm:tanh(end=1e-5)", tm(lambda o: s.TanhLRScheduler(o, TOTAL, lr_min=1e-5)))
 
 
@@ -369,6 +378,8 @@ def noise(golden, mask):
                 return n
         return 0
     check("Box-Muller over SplitMix64", "noise(sd=0.3)", [BASE * (1 + one(t)) for t in range(POINTS)])
+    check("the law of timm's noise over SplitMix64", "timm:noise(sd=0.3, every=1st)",
+          [BASE * (1 + one(t)) for t in range(POINTS)])
     flat = [(2 * uniform(int(uniform(SEED, t) * 2.0 ** 53), 0) - 1) * 0.67 for t in range(POINTS)]
     check("uniform over SplitMix64", "noise(kind=uniform)", [BASE * (1 + n) for n in flat])
 
@@ -411,6 +422,16 @@ def reactive():
                   pt(lambda o: torch_sched.ReduceLROnPlateau(
                       o, factor=0.5, patience=2, cooldown=cooldown, threshold=0.01, threshold_mode=mode,
                       min_lr=1e-4), 300, metrics), 300, metrics)
+    check("transformers get_reduce_on_plateau_schedule", "hf:plateau(factor=0.5, patience=2, min=1e-4)",
+          pt(lambda o: hf.get_reduce_on_plateau_schedule(o, factor=0.5, patience=2, min_lr=1e-4), 300, metrics),
+          300, metrics)
+    o, values = optimizer(), []
+    plateau = timm.scheduler.PlateauLRScheduler(o, 0.5, 2, 0.01, lr_min=1e-4, mode="min")
+    for e, m in enumerate(metrics):
+        values.append(o.param_groups[0]["lr"])
+        plateau.step(e + 1, m)
+    check("timm PlateauLRScheduler", "timm:plateau(factor=0.5, patience=2, threshold=0.01, min=1e-4)", values, 300,
+          metrics)
     for cooldown in (0, 1, 3):
         callback, model, values = keras.callbacks.ReduceLROnPlateau(
             factor=0.5, patience=2, cooldown=cooldown, min_delta=0.01, min_lr=1e-4, mode="min"), Stub(), []
@@ -461,6 +482,17 @@ def table():
     return "\n".join(lines) + "\n"
 
 
+def untested():
+    """Presets in the plugins' sources that no row compares."""
+    for source in sorted((DOC.parents[1] / "plugins" / "schedules").glob("*.c")):
+        text = source.read_text(encoding="utf-8")
+        name = re.search(r'\.name = "(\w+)"', text).group(1)
+        table_ = re.search(r"presets\[\] = \{(.*?)\};", text, re.S)
+        for prefix in re.findall(r'\{\s*"(\w+)",', table_.group(1) if table_ else ""):
+            if not any(f"{prefix}:{name}" in row[0] for row in rows):
+                yield f"{prefix}:{name}"
+
+
 def names(text):
     return [line.split(" | ")[:3] for line in text.splitlines() if line.startswith("| `")]
 
@@ -470,6 +502,7 @@ for part in (pytorch, keras3, of_optax, of_timm, of_transformers, of_pytorch_opt
              reactive):
     part()
     print(f"{part.__name__}: {time.monotonic() - start:.0f} s")
+failures += [f"nothing is compared with {preset}" for preset in untested()]
 if len(sys.argv) == 4 and sys.argv[2] == "--write":
     pathlib.Path(sys.argv[3]).write_text(table(), encoding="utf-8")
 elif not DOC.exists() or names(DOC.read_text(encoding="utf-8")) != names(table()):
