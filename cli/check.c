@@ -59,14 +59,21 @@ typedef struct slot {
     uint32_t check;
 } slot;
 
+static bool waits(const report *r, uint32_t i)
+{
+    const char *at = NULL;
+    uint32_t k = 0;
+    while (check_each_need(i, &at, &k))
+        if (k < CHECKS_MAX && r->wanted[k] && r->state[k] != DONE) return true;
+    return false;
+}
+
 /* Starts the first check that can be started; true when one was, or was decided without a process. */
 static bool start_next(report *r, slot *s)
 {
     for (uint32_t i = 0; i < r->count; i++) {
         if (r->state[i] != WAITING) continue;
-        const char *needs = lehr_check_row(i)->needs;
-        uint32_t k = needs ? check_find(needs) : CHECKS_MAX;
-        if (k < CHECKS_MAX && r->wanted[k] && r->state[k] != DONE) continue;
+        if (waits(r, i)) continue;
         if (check_needs(i, r->wanted, r->results, &r->results[i]) != LEHR_CHECK_OK) {
             r->state[i] = DONE;
             return true;

@@ -51,5 +51,7 @@ int check_worker_main(int argc, char **argv);
 int check_needs(uint32_t i, const uint32_t *wanted, const lehr_check_result *results,
                 lehr_check_result *out);
 uint32_t check_find(const char *name); /* CHECKS_MAX: there is none */
+/* Walks what row i needs: at starts as NULL. */
+bool check_each_need(uint32_t i, const char **at, uint32_t *need);
 
 #endif

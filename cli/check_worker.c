@@ -33,19 +33,41 @@ uint32_t check_find(const char *name)
     return CHECKS_MAX;
 }
 
+bool check_each_need(uint32_t i, const char **at, uint32_t *need)
+{
+    if (!*at) *at = lehr_check_row(i)->needs;
+    while (*at && **at == ' ') ++*at;
+    if (!*at || !**at) return false;
+    char name[64];
+    size_t length = strcspn(*at, " ");
+    snprintf(name, sizeof name, "%.*s", (int)length, *at);
+    *at += length;
+    *need = check_find(name);
+    return true;
+}
+
+/* A check that failed and that i needs, or that something needs which was skipped for it. */
+static uint32_t failed_need(uint32_t i, const uint32_t *wanted, const lehr_check_result *results)
+{
+    const char *at = NULL;
+    uint32_t k = 0;
+    while (check_each_need(i, &at, &k)) {
+        if (k == CHECKS_MAX || !wanted[k]) continue;
+        if (results[k].verdict == LEHR_CHECK_FAIL) return k;
+        uint32_t before = results[k].verdict == LEHR_CHECK_SKIP ? failed_need(k, wanted, results)
+                                                                : CHECKS_MAX;
+        if (before != CHECKS_MAX) return before;
+    }
+    return CHECKS_MAX;
+}
+
 int check_needs(uint32_t i, const uint32_t *wanted, const lehr_check_result *results,
                 lehr_check_result *out)
 {
-    const char *needs = lehr_check_row(i)->needs;
-    uint32_t k = needs ? check_find(needs) : CHECKS_MAX;
-    if (k == CHECKS_MAX || !wanted[k]) return LEHR_CHECK_OK;
-    const lehr_check_result *first = &results[k];
-    if (first->verdict == LEHR_CHECK_OK || first->verdict == LEHR_CHECK_WARN) return LEHR_CHECK_OK;
+    uint32_t failed = failed_need(i, wanted, results);
+    if (failed == CHECKS_MAX) return LEHR_CHECK_OK;
     *out = (lehr_check_result){.verdict = LEHR_CHECK_SKIP};
-    if (first->verdict == LEHR_CHECK_SKIP)
-        snprintf(out->reason, sizeof out->reason, "%s", first->reason);
-    else
-        snprintf(out->reason, sizeof out->reason, "%s failed", needs);
+    snprintf(out->reason, sizeof out->reason, "%s failed", lehr_check_row(failed)->name);
     return LEHR_CHECK_SKIP;
 }
 

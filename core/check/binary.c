@@ -56,13 +56,22 @@ int lh_check_binary_file(lehr_checker *c)
                       lehr_context_message(c->inner));
 }
 
-/* Stack and thread-local storage have checks of their own. */
+static const char entry_name[] = "lehr_plugin_v1";
+
+static bool holds(const lh_elf_names *names, const char *name)
+{
+    for (uint32_t i = 0; i < names->count; i++)
+        if (strcmp(names->names[i], name) == 0) return true;
+    return false;
+}
+
+/* Entry, stack and thread-local storage have checks of their own. */
 int lh_check_binary_object(lehr_checker *c)
 {
     if (!readable(c)) return LEHR_CHECK_FAIL;
     lh_enter(c->inner);
     if (lh_elf_check(c->inner, c->file, c->bytes, c->size) == LEHR_OK || c->elf.exec_stack ||
-        c->elf.static_tls)
+        c->elf.static_tls || !holds(&c->elf.strong, entry_name))
         return LEHR_CHECK_OK;
     return lh_verdict(c, LEHR_CHECK_FAIL, "build it with cc -fPIC -shared, on this machine", "%s",
                       lehr_context_message(c->inner));
@@ -78,31 +87,28 @@ static void list_names(const lh_elf_names *names, const char *but, lh_str *out)
     if (names->total > 7) lh_str_printf(out, " and more (%u)", (unsigned)names->total);
 }
 
-static bool holds(const lh_elf_names *names, const char *name)
+int lh_check_binary_entry(lehr_checker *c)
 {
-    for (uint32_t i = 0; i < names->count; i++)
-        if (strcmp(names->names[i], name) == 0) return true;
-    return false;
+    if (!readable(c)) return LEHR_CHECK_FAIL;
+    if (holds(&c->elf.strong, entry_name)) return LEHR_CHECK_OK;
+    return lh_verdict(c, LEHR_CHECK_FAIL, "define it with LEHR_EXPORT, as LEHR_SCHEDULE_PLUGIN does",
+                      "lehr_plugin_v1 is not exported");
 }
 
 int lh_check_binary_exports(lehr_checker *c)
 {
-    static const char entry[] = "lehr_plugin_v1";
     if (!readable(c)) return LEHR_CHECK_FAIL;
     lh_str names = {0};
     int verdict = LEHR_CHECK_OK;
-    if (!holds(&c->elf.strong, entry)) {
-        verdict = lh_verdict(c, LEHR_CHECK_FAIL, "define it with LEHR_EXPORT",
-                             "lehr_plugin_v1 is not exported");
-    } else if (c->elf.strong.total > 1) {
-        list_names(&c->elf.strong, entry, &names);
+    if (c->elf.strong.total > 1) {
+        list_names(&c->elf.strong, entry_name, &names);
         verdict = lh_verdict(c, LEHR_CHECK_FAIL,
                              "make them static, or build with -fvisibility=hidden",
                              "also exports %s: another object's function of that name would be "
                              "called instead",
                              lh_str_text(&names));
     } else if (c->elf.weak.total > 0) {
-        list_names(&c->elf.weak, entry, &names);
+        list_names(&c->elf.weak, entry_name, &names);
         verdict = lh_verdict(c, LEHR_CHECK_WARN,
                              "build with -fvisibility=hidden, or link with a version script",
                              "also exports weakly %s", lh_str_text(&names));

@@ -126,7 +126,7 @@ static int complete(lehr_checker *c, lh_subject *s)
 int lh_check_optimizers_scalars(lehr_checker *c)
 {
     int verdict = each(c, LH_ON_HEAP, complete);
-    return verdict == LEHR_CHECK_OK ? each(c, LH_READ_ONLY, complete) : verdict;
+    return verdict == LEHR_CHECK_OK ? each(c, LH_OUT_FENCED, complete) : verdict;
 }
 
 static int finite_scalars(lh_subject *s, uint64_t t)

@@ -5,20 +5,21 @@
 
 ROW("binary/file", binary_file, NULL, "the file can be read and nobody else may write it")
 ROW("binary/object", binary_object, "binary/file", "it is a shared object for this machine")
-ROW("binary/exports", binary_exports, "binary/object",
-    "it exports lehr_plugin_v1 and nothing else, which other names could be mixed up with")
+ROW("binary/entry", binary_entry, "binary/object", "it exports lehr_plugin_v1")
+ROW("binary/exports", binary_exports, "binary/entry",
+    "it exports nothing else, which could be mixed up with other objects' functions")
 ROW("binary/undefined", binary_undefined, "binary/object",
     "it calls lehr only through the host structure, and OpenCL not at all")
 ROW("binary/libraries", binary_libraries, "binary/object",
     "it needs the C and mathematics libraries only, which every machine has")
-ROW("binary/stack", binary_stack, "binary/object", "it does not ask for an executable stack")
-ROW("binary/tls", binary_tls, "binary/object", "it uses no static thread-local storage")
+ROW("binary/stack", binary_stack, "binary/entry", "it does not ask for an executable stack")
+ROW("binary/tls", binary_tls, "binary/stack", "it uses no static thread-local storage")
 ROW("binary/relocations", binary_relocations, "binary/object",
     "its code need not be rewritten while it is loaded")
 ROW("binary/search_path", binary_search_path, "binary/object",
     "it brings no search path for libraries of its own")
 
-ROW("loading/opens", loading_opens, "binary/object", "the dynamic linker loads it")
+ROW("loading/opens", loading_opens, "binary/tls", "the dynamic linker loads it")
 ROW("loading/floating_point", loading_floating_point, "loading/opens",
     "loading leaves rounding, subnormal numbers and traps alone")
 ROW("loading/locale", loading_locale, "loading/opens", "loading leaves the locale alone")
@@ -34,7 +35,7 @@ ROW("loading/descriptors", loading_descriptors, "loading/opens", "loading keeps 
 ROW("entry/same", entry_same, "loading/opens",
     "lehr_plugin_v1() gives the same pointer and the same contents each time")
 ROW("entry/threads", entry_threads, "entry/same", "it does so from four threads at once")
-ROW("entry/accepted", entry_accepted, "loading/opens",
+ROW("entry/accepted", entry_accepted, "entry/same",
     "version, size, id and counts are acceptable to the loader")
 
 ROW("structs/sizes", structs_sizes, "entry/accepted",
@@ -44,21 +45,23 @@ ROW("structs/abi", structs_abi, "entry/accepted",
 ROW("structs/extensions", structs_extensions, "entry/accepted",
     "ext() answers an unknown id with NULL")
 
-ROW("tables/accepted", tables_accepted, "entry/accepted",
+ROW("tables/accepted", tables_accepted, "structs/sizes",
     "names, kinds, ranges, defaults and flags of all tables are acceptable to the loader")
-ROW("tables/unique", tables_unique, "tables/accepted",
+ROW("tables/language", tables_language, "tables/accepted",
+    "passes and preamble contain only what the rule language allows")
+ROW("tables/unique", tables_unique, "tables/language",
     "no name is used twice or belongs to a built-in")
-ROW("tables/docs", tables_docs, "tables/accepted",
+ROW("tables/docs", tables_docs, "tables/language",
     "everything a user can set or see has a line of documentation")
-ROW("tables/ranges", tables_ranges, "tables/accepted",
+ROW("tables/ranges", tables_ranges, "tables/language",
     "ranges and choices can be typed, and no two choices are the same")
-ROW("tables/defaults", tables_defaults, "tables/accepted",
+ROW("tables/defaults", tables_defaults, "tables/language",
     "the defaults can be read as a user would type them")
-ROW("tables/presets", tables_presets, "tables/accepted",
+ROW("tables/presets", tables_presets, "tables/defaults",
     "each preset can be read, is accepted by check() and says where it is from")
-ROW("tables/text", tables_text, "tables/defaults",
+ROW("tables/text", tables_text, "tables/defaults tables/ranges",
     "the text with every value written out reads back as the same values")
-ROW("tables/identity", tables_identity, "tables/accepted",
+ROW("tables/identity", tables_identity, "entry/accepted",
     "the id is unique by form, such as org.example.name")
 
 ROW("schedules/finite", schedules_finite, "tables/defaults",
@@ -96,9 +99,7 @@ ROW("schedules/resume", schedules_resume, "schedules/replay",
 ROW("schedules/speed", schedules_speed, "schedules/order",
     "value() takes less than 20 microseconds")
 
-ROW("optimizers/language", optimizers_language, "entry/accepted",
-    "passes and preamble contain only what the rule language allows")
-ROW("optimizers/scalars", optimizers_scalars, "optimizers/language",
+ROW("optimizers/scalars", optimizers_scalars, "tables/defaults",
     "scalar() sets every number it promises and nothing behind them")
 ROW("optimizers/unused", optimizers_unused, "optimizers/scalars",
     "every slot and every scalar is used by a pass")
@@ -117,30 +118,30 @@ ROW("optimizers/ranges", optimizers_ranges, "optimizers/pure",
 ROW("optimizers/resume", optimizers_resume, "optimizers/advance",
     "updates that go on from saved state have the same scalars, bit for bit")
 
-ROW("running/floating_point", running_floating_point, "tables/defaults",
+ROW("running/floating_point", running_floating_point, "schedules/finite optimizers/finite",
     "calls leave rounding, subnormal numbers and traps alone")
-ROW("running/locale", running_locale, "tables/defaults", "calls leave the locale alone")
-ROW("running/directory", running_directory, "tables/defaults",
+ROW("running/locale", running_locale, "schedules/finite optimizers/finite", "calls leave the locale alone")
+ROW("running/directory", running_directory, "schedules/finite optimizers/finite",
     "calls leave the working directory and the file mode mask alone")
-ROW("running/signals", running_signals, "tables/defaults", "calls install no signal handler")
-ROW("running/threads", running_threads, "tables/defaults", "calls leave no thread or process")
-ROW("running/output", running_output, "tables/defaults", "calls print nothing")
-ROW("running/environment", running_environment, "tables/defaults",
+ROW("running/signals", running_signals, "schedules/finite optimizers/finite", "calls install no signal handler")
+ROW("running/threads", running_threads, "schedules/finite optimizers/finite", "calls leave no thread or process")
+ROW("running/output", running_output, "schedules/finite optimizers/finite", "calls print nothing")
+ROW("running/environment", running_environment, "schedules/finite optimizers/finite",
     "calls leave the environment variables alone")
-ROW("running/descriptors", running_descriptors, "tables/defaults", "calls keep no file open")
+ROW("running/descriptors", running_descriptors, "schedules/finite optimizers/finite", "calls keep no file open")
 
-ROW("whole/leaks", whole_leaks, "tables/defaults",
+ROW("whole/leaks", whole_leaks, "schedules/replay optimizers/finite",
     "destroy() gives back what create() took from the host")
-ROW("whole/memory", whole_memory, "tables/defaults",
+ROW("whole/memory", whole_memory, "whole/leaks",
     "two thousand instances and their calls leave no memory behind")
 ROW("whole/allocation", whole_allocation, "whole/leaks",
     "when the host has no memory create() fails cleanly, at whichever request")
-ROW("whole/globals", whole_globals, "tables/defaults", "calls change no variable of the plugin")
-ROW("whole/instances", whole_instances, "tables/defaults", "two instances share no state")
+ROW("whole/instances", whole_instances, "schedules/replay optimizers/advance", "two instances share no state")
 ROW("whole/threads", whole_threads, "whole/instances",
     "instances in four threads give what one alone gives")
-ROW("whole/locale", whole_locale, "tables/defaults",
+ROW("whole/globals", whole_globals, "whole/threads", "calls change no variable of the plugin")
+ROW("whole/locale", whole_locale, "schedules/replay optimizers/finite",
     "values do not depend on the locale's decimal separator")
-ROW("whole/rounding", whole_rounding, "tables/defaults",
+ROW("whole/rounding", whole_rounding, "schedules/replay optimizers/finite",
     "values stay finite in other rounding modes")
-ROW("whole/exit", whole_exit, "tables/defaults", "the process can end normally afterwards")
+ROW("whole/exit", whole_exit, "schedules/replay optimizers/finite", "the process can end normally afterwards")

@@ -59,7 +59,6 @@ static int some_calls(lehr_checker *c, lh_subject *s)
 {
     (void)c;
     for (uint64_t step = 0; step < TOTAL; step += 37) (void)lh_call_value(s, step);
-    for (int i = 0; i < 8 && s->schedule->observe; i++) lh_call_observe(s, 100 * (uint64_t)i, 1.0 / (1 + i));
     (void)lh_call_value(s, TOTAL - 1);
     return LEHR_CHECK_OK;
 }
@@ -113,17 +112,17 @@ int lh_check_schedules_order(lehr_checker *c) { return each(c, LH_ON_HEAP, in_an
 static uint64_t some_step(uint32_t i, uint64_t total)
 {
     static const uint64_t late[] = {1, 2, 5};
-    if (i < 3) return i;
-    if (i < 30) return total * (i - 2) / 29;
+    if (i < 3) return i < total ? i : total - 1;
+    if (i < 30) return (total - 1) * (i - 2) / 27;
     return i < 33 ? total * late[i - 30] : (uint64_t)1 << 40;
 }
-enum { SOME_STEPS = 34 };
+enum { STEPS_OF_RUN = 30, STEPS_BEYOND = 34 };
 
 /* Growth without a bound is the user's wish where parameters were drawn; NaN never is. */
-static int values_of(lh_subject *s, const lehr_budget *as, bool infinity_allowed)
+static int values_of(lh_subject *s, const lehr_budget *as, bool infinity_allowed, uint32_t steps)
 {
     uint64_t total = as->total_steps ? as->total_steps : TOTAL;
-    for (uint32_t i = 0; i < SOME_STEPS; i++) {
+    for (uint32_t i = 0; i < steps; i++) {
         uint64_t step = some_step(i, total);
         double value = lh_call_value_as(s, as, step);
         if (!good(value) && !(infinity_allowed && value > 0))
@@ -143,7 +142,7 @@ static int each_draw(lehr_checker *c, lh_draw_kind kind, uint32_t count)
             lh_subject s;
             lh_wish wish = {.draw = {kind, k}};
             if (lh_subject_open(c, c->schedules[i], NULL, wish, &s) == LH_OPENED)
-                verdict = values_of(&s, &s.budget, true);
+                verdict = values_of(&s, &s.budget, true, STEPS_OF_RUN);
             lh_subject_close(&s);
         }
     }
@@ -156,7 +155,7 @@ int lh_check_schedules_random(lehr_checker *c) { return each_draw(c, LH_DRAW_RAN
 static int at_extremes(lehr_checker *c, lh_subject *s)
 {
     (void)c;
-    return values_of(s, &s->budget, false);
+    return values_of(s, &s->budget, false, STEPS_BEYOND);
 }
 
 int lh_check_schedules_extremes(lehr_checker *c) { return each(c, LH_ON_HEAP, at_extremes); }
@@ -167,7 +166,7 @@ static int without_total(lehr_checker *c, lh_subject *s)
     lehr_budget as = s->budget;
     (void)c;
     as.total_steps = 0;
-    return (s->schedule->flags & LEHR_S_NEEDS_TOTAL) ? LEHR_CHECK_OK : values_of(s, &as, false);
+    return (s->schedule->flags & LEHR_S_NEEDS_TOTAL) ? LEHR_CHECK_OK : values_of(s, &as, false, STEPS_OF_RUN);
 }
 
 static int without_epochs(lehr_checker *c, lh_subject *s)
@@ -175,7 +174,7 @@ static int without_epochs(lehr_checker *c, lh_subject *s)
     lehr_budget as = s->budget;
     (void)c;
     as.steps_per_epoch = as.samples_per_step = 0;
-    return values_of(s, &as, false);
+    return values_of(s, &as, false, STEPS_OF_RUN);
 }
 
 int lh_check_schedules_open_ended(lehr_checker *c) { return each(c, LH_ON_HEAP, without_total); }
@@ -191,7 +190,7 @@ static int each_budget(lehr_checker *c, const lehr_budget *budgets, size_t count
             lh_subject s;
             lh_wish wish = {.budget = &budgets[k]};
             if (lh_subject_open(c, c->schedules[i], NULL, wish, &s) == LH_OPENED)
-                verdict = values_of(&s, &budgets[k], false);
+                verdict = values_of(&s, &budgets[k], false, STEPS_OF_RUN);
             lh_subject_close(&s);
         }
     return verdict;

@@ -99,7 +99,9 @@ static bool has_required(const lehr_span *params)
 
 static bool put(lh_subject *s, lh_given piece, const void *from, size_t size)
 {
-    return lh_fence_open(&s->fences[piece], from, size, s->place == LH_READ_ONLY ? SLACK : 0);
+    bool tight = s->place == LH_FENCED ||
+                 (s->place == LH_OUT_FENCED && piece == LH_GIVEN_OUT);
+    return lh_fence_open(&s->fences[piece], from, size, tight ? 0 : SLACK);
 }
 
 static bool lay_out(lh_subject *s)

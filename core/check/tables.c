@@ -37,11 +37,8 @@ int lh_check_tables_accepted(lehr_checker *c)
                       lehr_context_message(c->inner));
 }
 
-int lh_check_optimizers_language(lehr_checker *c)
+int lh_check_tables_language(lehr_checker *c)
 {
-    if (!lh_check_load(c)) return LEHR_CHECK_FAIL;
-    if (c->plugin->optimizer_count == 0)
-        return lh_verdict(c, LEHR_CHECK_SKIP, NULL, "the file holds no optimizer");
     if (lh_check_copy(c)) return LEHR_CHECK_OK;
     return lh_verdict(c, LEHR_CHECK_FAIL,
                       "write the rule for one weight, without leaving it; docs/plugin-abi.md lists "
@@ -63,8 +60,6 @@ bool lh_check_registry(lehr_checker *c)
 
 int lh_check_tables_unique(lehr_checker *c)
 {
-    if (!lh_check_copy(c))
-        return lh_verdict(c, LEHR_CHECK_SKIP, NULL, "its rules are not accepted");
     return lh_check_registry(c) ? LEHR_CHECK_OK : LEHR_CHECK_FAIL;
 }
 

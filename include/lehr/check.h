@@ -19,8 +19,8 @@ extern "C" {
 typedef struct lehr_check {
     const char *name;  /* "schedules/pure" */
     const char *text;  /* what must hold, one line */
-    const char *needs; /* an earlier check; when that one failed or was skipped this one is skipped;
-                          NULL: none */
+    const char *needs; /* earlier checks, separated by a space; when one of them failed, this one tells
+                          nothing new and is skipped; NULL: none */
     uint32_t device;   /* 1: opens an OpenCL device, which takes seconds */
 } lehr_check;
 /* Check number i; NULL past the end. */

@@ -13,7 +13,7 @@ def table(rows):
              "|---|---|---|"]
     for row in rows:
         star = " *" if row["device"] else ""
-        lines.append(f"| `{row['name']}`{star} | {row['text']} | {row['needs'] and '`' + row['needs'] + '`'} |")
+        lines.append(f"| `{row['name']}`{star} | {row['text']} | {', '.join(f'`{n}`' for n in row['needs'].split())} |")
     return "\n".join(lines) + f"\n\n{len(rows)} checks.\n"
 
 
@@ -24,7 +24,7 @@ text = open(path, encoding="utf-8").read()
 before = text[:text.index(HEAD) + len(HEAD)]
 want = before + table(rows)
 names = [row["name"] for row in rows]
-wrong = [row["name"] for i, row in enumerate(rows) if row["needs"] and row["needs"] not in names[:i]]
+wrong = [row["name"] for i, row in enumerate(rows) if set(row["needs"].split()) - set(names[:i])]
 if wrong or len(set(names)) != len(names):
     sys.exit(f"checks that need a later one or are named twice: {wrong}")
 if "--write" in sys.argv:

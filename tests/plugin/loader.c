@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EVIL LEHR_TEST_BUILD_DIR "/tests/plugin/evil/"
+#define EVIL LEHR_TEST_BUILD_DIR "/tests/evil/"
 
 static lehr_context *ctx;
 static lehr_registry *reg;
