@@ -64,7 +64,15 @@ static uint32_t failed_need(uint32_t i, const uint32_t *wanted, const lehr_check
 int check_needs(uint32_t i, const uint32_t *wanted, const lehr_check_result *results,
                 lehr_check_result *out)
 {
-    uint32_t failed = failed_need(i, wanted, results);
+    uint32_t failed = failed_need(i, wanted, results), k = 0;
+    const char *at = NULL, *name = lehr_check_row(i)->name;
+    while (failed == CHECKS_MAX && check_each_need(i, &at, &k)) {
+        /* what does not apply to the first of a group does not apply to those behind it */
+        if (k == CHECKS_MAX || !wanted[k] || results[k].verdict != LEHR_CHECK_SKIP) continue;
+        if (strncmp(lehr_check_row(k)->name, name, strcspn(name, "/") + 1) != 0) continue;
+        *out = results[k];
+        return LEHR_CHECK_SKIP;
+    }
     if (failed == CHECKS_MAX) return LEHR_CHECK_OK;
     *out = (lehr_check_result){.verdict = LEHR_CHECK_SKIP};
     snprintf(out->reason, sizeof out->reason, "%s failed", lehr_check_row(failed)->name);

@@ -142,7 +142,8 @@ void lh_subject_close(lh_subject *s);
 void lh_subject_reset_state(lh_subject *s);
 void lh_subject_set_state(lh_subject *s, const double *state);
 
-/* The calls, each noted before it is made; out of scalars is s->out. */
+/* The calls, each noted before it is made.  advance is that of every pass, with the scalars of all but
+ * the last; scalar that of the last pass, into s->out. */
 double lh_call_value(lh_subject *s, uint64_t step);
 /* The value when total_steps and others are as given instead. */
 double lh_call_value_as(lh_subject *s, const lehr_budget *budget, uint64_t step);

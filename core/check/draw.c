@@ -40,6 +40,7 @@ static double choices_of(const lehr_param *p)
 static double draw_number(const lehr_param *p, double now, double u, double v)
 {
     double width = p->max - p->min;
+    if (unbounded(now)) return now;
     if (!unbounded(p->min) && !unbounded(p->max) && width <= 1000) return p->min + u * width;
     double size = now != 0 ? fabs(now) : 0.01;
     double value = size * pow(10, 2 * u - 1);

@@ -222,20 +222,38 @@ lehr_status lh_call_observe(lh_subject *s, uint64_t step, double metric)
     return st;
 }
 
-static lehr_update update(const lh_subject *s, uint64_t t, double lr)
+static uint32_t passes_of(const lh_subject *s)
 {
-    return (lehr_update){.size = sizeof(lehr_update), .host = host_of(s), .self = s->self,
-                         .p = s->p, .lr = lr, .loss = 1.5, .seed = 7, .t = t};
+    return s->optimizer->passes.count ? s->optimizer->passes.count : 1;
 }
 
-lehr_status lh_call_advance(lh_subject *s, uint64_t t, double lr)
+/* Reductions of earlier passes that the host is told. */
+static uint32_t known(const lh_subject *s, uint32_t pass)
+{
+    const lehr_pass *passes = s->optimizer->passes.at;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pass; i++)
+        for (uint32_t k = 0; k < passes[i].reduces.count; k++)
+            count += ((const lehr_reduce *)passes[i].reduces.at)[k].scope == LEHR_OVER_ALL_TO_HOST;
+    return count;
+}
+
+static lehr_update update(const lh_subject *s, uint32_t pass, uint64_t t, double lr)
+{
+    static const double all[64] = {0}; /* what gradients of 0 give; others come from the device */
+    return (lehr_update){.size = sizeof(lehr_update), .pass = pass, .host = host_of(s),
+                         .self = s->self, .p = s->p, .lr = lr, .loss = 1.5, .seed = 7, .t = t,
+                         .all = all, .all_count = known(s, pass), .base_lr = lr};
+}
+
+static lehr_status advance(lh_subject *s, uint32_t pass, uint64_t t, double lr)
 {
     fenv_t env;
-    lehr_update u = update(s, t, lr);
+    lehr_update u = update(s, pass, t, lr);
     const lehr_update *at = place(s, LH_GIVEN_ARGUMENT, &u, sizeof u);
     if (!s->optimizer->advance) return LEHR_OK;
-    lh_note(s->c, "advance() for update %llu of optimizer %s", (unsigned long long)t,
-            lh_str_text(&s->text));
+    lh_note(s->c, "advance() for pass %u of update %llu of optimizer %s", (unsigned)pass + 1,
+            (unsigned long long)t, lh_str_text(&s->text));
     lock(s, false);
     fegetenv(&env);
     lehr_status st = s->optimizer->advance(at, s->state);
@@ -244,14 +262,14 @@ lehr_status lh_call_advance(lh_subject *s, uint64_t t, double lr)
     return st;
 }
 
-lehr_status lh_call_scalar(lh_subject *s, uint64_t t, double lr)
+static lehr_status scalar(lh_subject *s, uint32_t pass, uint64_t t, double lr)
 {
     fenv_t env;
-    lehr_update u = update(s, t, lr);
+    lehr_update u = update(s, pass, t, lr);
     const lehr_update *at = place(s, LH_GIVEN_ARGUMENT, &u, sizeof u);
     if (!s->optimizer->scalar) return LEHR_OK;
-    lh_note(s->c, "scalar() for update %llu of optimizer %s", (unsigned long long)t,
-            lh_str_text(&s->text));
+    lh_note(s->c, "scalar() for pass %u of update %llu of optimizer %s", (unsigned)pass + 1,
+            (unsigned long long)t, lh_str_text(&s->text));
     lock(s, true);
     fegetenv(&env);
     lehr_status st = s->optimizer->scalar(at, s->state, s->out);
@@ -260,11 +278,26 @@ lehr_status lh_call_scalar(lh_subject *s, uint64_t t, double lr)
     return st;
 }
 
+lehr_status lh_call_advance(lh_subject *s, uint64_t t, double lr)
+{
+    lehr_status st = LEHR_OK;
+    for (uint32_t pass = 0; pass < passes_of(s) && st == LEHR_OK; pass++) {
+        st = advance(s, pass, t, lr);
+        if (st == LEHR_OK && pass + 1 < passes_of(s)) st = scalar(s, pass, t, lr);
+    }
+    return st;
+}
+
+lehr_status lh_call_scalar(lh_subject *s, uint64_t t, double lr)
+{
+    return scalar(s, passes_of(s) - 1, t, lr);
+}
+
 double lh_call_unguarded(lh_subject *s)
 {
     lehr_progress t = progress(s, &s->budget, 1);
-    lehr_update u = update(s, 1, 0.01);
     if (s->schedule) return s->schedule->value(&t, s->state);
+    lehr_update u = update(s, 0, 1, 0.01);
     if (s->optimizer->advance) (void)s->optimizer->advance(&u, s->state);
     return s->optimizer->scalar ? s->optimizer->scalar(&u, s->state, s->out) : 0;
 }

@@ -80,7 +80,9 @@ HOST = {
     "remembers": "W whole/globals", "decimal_point": "whole/locale", "exit_crashes": "whole/exit",
 }
 DEVICE = {
-    "good_optimizer": "", "no_such_name": "device/compiles", "rule_syntax": "device/compiles",
+    "good_optimizer": "", "ascends": "device/quadratic", "cancels": "device/double",
+    "overflows": "device/finite", "scratch_kept": "device/resume",
+    "zero_gradient": "device/zero_gradient", "no_such_name": "device/compiles", "rule_syntax": "device/compiles",
 }
 COMMAND = {"timeout": "3"}
 
@@ -120,7 +122,7 @@ def main():
              if n and n.removeprefix("W ") not in known]
     if not device:
         wrong += [f"{name}: nothing says what must find it" for name in
-                  sorted(built - set(HOST) - set(DEVICE) - {"reduces", "decimal_point"})]
+                  sorted(built - set(HOST) - set(DEVICE) - {"reduces"})]
     if device:
         COMMAND["timeout"] = "60"
     with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:

@@ -42,11 +42,7 @@ static const char *const levels[] = {
 
 static const lehr_param params[] = {
     {"factor", "of the decay", 0.5, 0, 1, LEHR_REAL, LEHR_P_OPEN_MIN, 0, 0},
-#if defined(EVIL_no_doc)
-    LEHR_REALP("other", 0.5, 0, 1, ""),
-#elif defined(EVIL_doc_lines)
-    LEHR_REALP("other", 0.5, 0, 1, "two\nlines"),
-#elif defined(EVIL_bound_is_pole)
+#if defined(EVIL_bound_is_pole)
     LEHR_REALP("other", 0.5, 0, 1, "divides, so 0 is not for it"),
 #else
     LEHR_REALP("other", 0.5, 0, 1, "a number that adds nothing"),
@@ -57,8 +53,15 @@ static const lehr_param params[] = {
     LEHR_DURATIONP("every", "1ep", 0, "a length"),
 #endif
     LEHR_CHOICEP("level", 0, levels, "a word")};
-static const lehr_var state[] = {LEHR_VAR("scale", 1, "factor from measurements"),
-                                 LEHR_VAR("seen", 0, "measurements")};
+static const lehr_var state[] = {
+#if defined(EVIL_no_doc)
+    LEHR_VAR("scale", 1, ""),
+#elif defined(EVIL_doc_lines)
+    LEHR_VAR("scale", 1, "two\nlines"),
+#else
+    LEHR_VAR("scale", 1, "factor from measurements"),
+#endif
+    LEHR_VAR("seen", 0, "measurements")};
 static const lehr_preset presets[] = {
 #if defined(EVIL_preset)
     {"paper", "gama=0.5", "a paper"}
