@@ -8,8 +8,9 @@
 
 enum { SLOTS_KERNEL, WEIGHTS };                                /* exec->kernels */
 enum { TILES, BLOCK, PART, V_BYTES, Z_BYTES, SLOTS, BIAS_AT }; /* exec->number */
-/* Independent of the number of threads, so that the bits are. */
-enum { MOST_SLOTS = 16 };
+/* Independent of the number of threads, so that the bits are.  A slot's sums are written once for two
+ * groups or more, but some slots there must be. */
+enum { MOST_SLOTS = 16, FEW_SLOTS = 4 };
 /* Bytes of the transforms, and of them with the sums: within a second-level cache of 1 MiB. */
 enum { LOCAL_WISH = 450 * 1024, CACHE_WISH = 940 * 1024, LEAST_TILES = 16, MOST_TILES = 64 };
 enum { MOST_SUMS = 4096, MOST_PART_SUMS = 2048 }; /* C K; C PART */
@@ -17,6 +18,13 @@ enum { MOST_SUMS = 4096, MOST_PART_SUMS = 2048 }; /* C K; C PART */
 static size_t plane_bytes(int tiles, int channels)
 {
     return 36 * ((size_t)tiles * (size_t)channels + 16) * sizeof(float);
+}
+
+static size_t count_slots(size_t groups)
+{
+    size_t slots = groups / 2 > FEW_SLOTS ? groups / 2 : FEW_SLOTS;
+    if (slots > groups) slots = groups;
+    return slots < MOST_SLOTS ? slots : MOST_SLOTS;
 }
 
 /* Output channels of a task: each part transforms x again, so there are two at most. */
@@ -54,7 +62,7 @@ const char *lh_conv_filter_winograd4_slots_cpu_declines(const void *problem, con
     const char *reason = lh_conv_winograd_refused(p, traits);
     if (reason) return reason;
     if (lh_conv_winograd_mostly_empty(p->p, p->q)) return "4x4 tiles would be mostly empty";
-    if (p->c < 32 || p->k < 32) return "direct is as fast below 32 channels";
+    if (p->c < 16 || p->k < 16) return "for 16 channels and more";
     /* 64 x 64: as fast as winograd4_cpu on a quiet machine, faster when others use the memory. */
     if (p->c * p->k > MOST_SUMS) return "with more channels the sums leave the cache";
     return count_tiles(p, traits) ? NULL : "a group of tiles does not fit into the cache";
@@ -72,7 +80,7 @@ lehr_status lh_conv_filter_winograd4_slots_cpu_prepare(lh_exec *e)
     e->number[PART] = part_of(p, t);
     e->number[V_BYTES] = (int64_t)plane_bytes(tiles, p->c);
     e->number[Z_BYTES] = (int64_t)plane_bytes(tiles, (int)e->number[PART]);
-    e->number[SLOTS] = (int64_t)(groups < MOST_SLOTS ? groups : MOST_SLOTS);
+    e->number[SLOTS] = (int64_t)count_slots(groups);
     e->number[BIAS_AT] = e->number[SLOTS] * 36 * p->c * p->k;
     e->workspace = (size_t)(e->number[BIAS_AT] + e->number[SLOTS] * p->k) * sizeof(float);
     char options[400];
@@ -91,7 +99,7 @@ lehr_status lh_conv_filter_winograd4_slots_cpu_run(lh_exec *e, const lh_args *a)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
     size_t tiles = tiles_of(p, a->n), groups = lh_div_up(tiles, (size_t)e->number[TILES]);
-    size_t slots = groups < (size_t)e->number[SLOTS] ? groups : (size_t)e->number[SLOTS];
+    size_t slots = count_slots(groups);
     lehr_status st = lh_kernel_args(e->dev, e->kernels[SLOTS_KERNEL], "mmmliLL",
                                     a->buf[LH_CONVW_X], a->buf[LH_CONVW_DY], a->workspace,
                                     (uint64_t)e->number[BIAS_AT], (int)tiles,
