@@ -80,8 +80,10 @@ const option_row option_table[] = {
      "such as 'step(gamma=0.5, every=10ep)' or 'warmup(5ep) * cosine(end=0)'; lehr schedule list "
      "shows all.  Repeat it with a name in front for other numbers: 'momentum: linear(end=0.85)'; lr, "
      "label_smoothing, dropout, batch and the optimizer's own can be scheduled"},
-    {OPT_SCHEDULE, "schedule", 0, "SPEC", TYPE_TEXT, 0, V(OPTIMIZER_TRACE), NULL, TEXT_LIMIT, NULL,
-     G_METHOD, "schedule of the learning rate; its budget is the number of gradients"},
+    {OPT_SCHEDULE, "schedule", 0, "SPEC", TYPE_TEXT, OPTION_REPEATABLE, V(OPTIMIZER_TRACE), NULL,
+     TEXT_LIMIT, NULL, G_METHOD,
+     "schedule of the learning rate, or 'NAME: SPEC' of a parameter; repeat it for more.  Its budget is the "
+     "number of gradients"},
     {OPT_GROUP, "group", 0, "GROUP", TYPE_TEXT, OPTION_OF_A_RUN | OPTION_REPEATABLE, RUNS, NULL,
      TEXT_LIMIT, NULL, G_METHOD,
      "other values for some parameters: 'bias,norm: lr*2, weight_decay=0' or 'conv1*: lr=0.01, "

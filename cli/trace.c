@@ -19,7 +19,6 @@ typedef struct trace {
     npy_shape weights_shape, gradients_shape;
     float *w, *g; /* a row each */
     char *part;   /* the file that becomes --out; NULL: --out itself is written */
-    lehr_scheduler *scheduler;
     lehr_tracer *tracer;
     double lr;
     bool told; /* a message is out already */
@@ -122,25 +121,6 @@ static bool close_output(trace *t, bool keep)
 
 /* ---- the optimizer ---- */
 
-/* The schedule's budget is the number of steps; an epoch is the whole of it, or --steps-per-epoch. */
-static lehr_status make_scheduler(trace *t)
-{
-    const settings *set = t->s.set;
-    lehr_budget budget = {.base = t->lr, .total_steps = step_count(t),
-                          .steps_per_epoch = option_given(set, OPT_STEPS_PER_EPOCH)
-                                                 ? option_uint(set, OPT_STEPS_PER_EPOCH)
-                                                 : step_count(t),
-                          .seed = option_uint(set, OPT_SEED)};
-    const char *text = option_text(set, OPT_SCHEDULE);
-    if (!text) return LEHR_OK;
-    lehr_status st = lehr_scheduler_create(t->s.ctx, t->s.registry, text, &budget, &t->scheduler);
-    const char *metric = st == LEHR_OK ? lehr_scheduler_metric(t->scheduler, 0) : NULL;
-    if (metric)
-        fprintf(stderr, "lehr optimizer trace: warning: the schedule waits for %s, which a trace does not "
-                "measure\n", metric);
-    return st;
-}
-
 /* A failure whose message is out: nothing but the exit code is left to say. */
 static lehr_status told(trace *t, lehr_status st)
 {
@@ -160,6 +140,26 @@ static lehr_status make_tracer(trace *t)
     usage_error(set->verb, "optimizer '%s' needs the loss of each update; type: --losses L.npy",
                 set->args[0]);
     return told(t, LEHR_E_USAGE);
+}
+
+/* The schedules' budget is the number of steps; an epoch is the whole of it, or --steps-per-epoch. */
+static lehr_status add_schedules(trace *t)
+{
+    const settings *set = t->s.set;
+    const option_value *given = &set->values[OPT_SCHEDULE];
+    lehr_budget budget = {.base = t->lr, .total_steps = step_count(t),
+                          .steps_per_epoch = option_given(set, OPT_STEPS_PER_EPOCH)
+                                                 ? option_uint(set, OPT_STEPS_PER_EPOCH)
+                                                 : step_count(t),
+                          .seed = option_uint(set, OPT_SEED)};
+    lehr_status st = LEHR_OK;
+    for (size_t i = 0; i < given->item_count && st == LEHR_OK; i++)
+        st = lehr_tracer_schedule(t->tracer, given->items[i], &budget);
+    const char *metric = st == LEHR_OK ? lehr_tracer_metric(t->tracer) : NULL;
+    if (metric)
+        fprintf(stderr, "lehr optimizer trace: warning: the schedule waits for %s, which a trace does not "
+                "measure\n", metric);
+    return st;
 }
 
 static lehr_status find_lr(trace *t)
@@ -187,12 +187,10 @@ static lehr_status run_steps(trace *t)
     uint64_t count = t->weights_shape.count;
     bool written = npy_write_header(t->out, &t->gradients_shape);
     for (uint64_t step = 0; st == LEHR_OK && written && step < step_count(t); step++) {
-        double lr = t->lr;
         float loss = NAN;
         st = read_numbers(t, t->gradients, OPT_GRADS, t->g, count);
         if (st == LEHR_OK && t->losses) st = read_numbers(t, t->losses, OPT_LOSSES, &loss, 1);
-        if (st == LEHR_OK && t->scheduler) st = lehr_scheduler_value(t->scheduler, step, &lr);
-        if (st == LEHR_OK) st = lehr_tracer_step(t->tracer, lr, (double)loss, t->g, t->w);
+        if (st == LEHR_OK) st = lehr_tracer_step(t->tracer, t->lr, (double)loss, t->g, t->w);
         if (st == LEHR_OK) written = npy_write(t->out, t->w, count);
     }
     if (close_output(t, st == LEHR_OK && written) || st != LEHR_OK) return st;
@@ -205,22 +203,22 @@ static lehr_status prepare(trace *t)
     size_t row = (size_t)t->weights_shape.count;
     lehr_status st = session_registry(&t->s);
     if (st == LEHR_OK) st = find_lr(t);
-    if (st == LEHR_OK) st = make_scheduler(t);
     if (st == LEHR_OK) st = session_device(&t->s);
     t->w = malloc(row * sizeof *t->w);
     t->g = malloc(row * sizeof *t->g);
     if (st == LEHR_OK && (!t->w || !t->g)) st = LEHR_E_MEMORY;
     if (st == LEHR_OK) st = read_numbers(t, t->weights, OPT_WEIGHTS, t->w, row);
     if (st == LEHR_OK) st = make_tracer(t);
+    if (st == LEHR_OK) st = add_schedules(t);
     return st == LEHR_OK && !open_output(t) ? told(t, LEHR_E_DISK) : st;
 }
 
 static void print_summary(const trace *t)
 {
     char lr[NUMBER_SIZE], steps[NUMBER_SIZE], shape[128];
+    const char *schedules = lehr_tracer_schedules(t->tracer);
     printf("%s, lr %s%s%s\n%s updates of weights %s: %s\n", lehr_tracer_text(t->tracer),
-           number_text(t->lr, lr), t->scheduler ? ", " : "",
-           t->scheduler ? lehr_scheduler_text(t->scheduler) : "", count_text(step_count(t), steps),
+           number_text(t->lr, lr), *schedules ? ", " : "", schedules, count_text(step_count(t), steps),
            npy_shape_text(&t->weights_shape, shape), option_text(t->s.set, OPT_OUT));
 }
 
@@ -235,7 +233,6 @@ int verb_optimizer_trace(settings *set)
         if (st == LEHR_OK) st = run_steps(&t);
         if (st == LEHR_OK) print_summary(&t);
         lehr_tracer_destroy(&t.tracer);
-        lehr_scheduler_destroy(&t.scheduler);
         code = session_end(&t.s, t.told ? LEHR_OK : st);
         if (t.told) code = lehr_status_exit_code(st);
     }

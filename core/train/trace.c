@@ -3,9 +3,19 @@
  * The tracer: an updater over one tensor, one parameter group, gradients from the host. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/model/network.h"
+#include "core/train/target.h"
 #include <lehr/optimizer.h>
+
+enum { SCHEDULES_MAX = 16, OF_LR = -1 };
+
+/* A number with a schedule: the learning rate, or a parameter's place in the rule's table. */
+typedef struct scheduled {
+    int param;
+    lehr_scheduler *scheduler;
+} scheduled;
 
 struct lehr_tracer {
     lehr_device *dev;
@@ -15,6 +25,11 @@ struct lehr_tracer {
     size_t count;
     uint64_t t; /* updates made */
     bool evaluated;
+    lehr_registry *registry;
+    lh_parameters parameters;
+    scheduled schedules[SCHEDULES_MAX];
+    uint32_t schedule_count;
+    lh_str text; /* of the schedules */
 };
 
 static lehr_status count_elements(lehr_context *ctx, const lehr_tracer_params *params, size_t *count)
@@ -59,6 +74,8 @@ static lehr_status build(lehr_tracer *t, lehr_registry *registry, const lehr_tra
     if (st == LEHR_OK) st = lh_buffer_write(t->dev, t->weights, 0, bytes, params->weights);
     if (st == LEHR_OK) st = lh_buffer_write(t->dev, t->control, 0, sizeof control, control);
     if (st == LEHR_OK) st = make_updater(t, registry, params);
+    if (st == LEHR_OK)
+        st = lh_parameters_read(t->ctx, registry, params->optimizer, params->weight_decay, &t->parameters);
     if (st == LEHR_OK && !isnan(params->base_lr)) lh_updater_set_base_lr(t->updater, params->base_lr);
     return st;
 }
@@ -74,11 +91,92 @@ lehr_status lehr_tracer_create(lehr_device *device, lehr_registry *registry,
     t->dev = device;
     t->ctx = ctx;
     t->evaluated = params->evaluated != 0;
+    t->registry = registry;
     lehr_status st = build(t, registry, params);
     if (st != LEHR_OK) lehr_tracer_destroy(&t);
     *out = t;
     return st;
 }
+
+/* ---- schedules ---- */
+
+static lehr_status find_target(const lehr_tracer *t, const char *word, scheduled *out)
+{
+    out->param = OF_LR;
+    if (*word && strcmp(word, "lr") != 0) {
+        out->param = lh_parameters_find(&t->parameters, word);
+        if (out->param < 0 || !lh_parameters_may_change(&t->parameters, out->param))
+            return lh_fail(t->ctx, LEHR_E_USAGE, "'%s' is nothing that a trace of this optimizer can "
+                           "schedule: lr, or a real parameter of which lehr plugin info says so", word);
+        const char *slot = lh_parameters_missing_slot(&t->parameters, out->param);
+        if (slot)
+            return lh_fail(t->ctx, LEHR_E_PARAM, "%s is 0, so there is no %s to schedule it for: start "
+                           "it above 0", word, slot);
+    }
+    for (uint32_t i = 0; i < t->schedule_count; i++)
+        if (t->schedules[i].param == out->param)
+            return lh_fail(t->ctx, LEHR_E_USAGE, "%s has two schedules: join them with *, + or then",
+                           *word ? word : "lr");
+    return LEHR_OK;
+}
+
+lehr_status lehr_tracer_schedule(lehr_tracer *t, const char *text, const lehr_budget *budget)
+{
+    char word[LH_TARGET_SIZE];
+    const char *rest = NULL;
+    scheduled item = {0};
+    lehr_budget own = *budget;
+    lh_enter(t->ctx);
+    if (t->schedule_count == SCHEDULES_MAX)
+        return lh_fail(t->ctx, LEHR_E_USAGE, "more than %d schedules", SCHEDULES_MAX);
+    lh_target_read(t->ctx, t->registry, &t->parameters, text, word, &rest);
+    lehr_status st = find_target(t, word, &item);
+    if (st == LEHR_OK && item.param != OF_LR) {
+        own.base = t->parameters.values[item.param];
+        if (!(own.base > 0))
+            return lh_fail(t->ctx, LEHR_E_PARAM, "%s is %g: a schedule needs a value above 0 to "
+                           "start from", word, own.base);
+    }
+    if (st == LEHR_OK) st = lehr_scheduler_create(t->ctx, t->registry, rest, &own, &item.scheduler);
+    if (st != LEHR_OK) return st;
+    lh_str_printf(&t->text, "%s%s%s%s", t->text.length ? "; " : "", item.param == OF_LR ? "" : word,
+                  item.param == OF_LR ? "" : ": ", lehr_scheduler_text(item.scheduler));
+    t->schedules[t->schedule_count++] = item;
+    return LEHR_OK;
+}
+
+const char *lehr_tracer_schedules(const lehr_tracer *t) { return lh_str_text(&t->text); }
+
+const char *lehr_tracer_metric(const lehr_tracer *t)
+{
+    const char *metric = NULL;
+    for (uint32_t i = 0; i < t->schedule_count && !metric; i++)
+        metric = lehr_scheduler_metric(t->schedules[i].scheduler, 0);
+    return metric;
+}
+
+/* The values of the update that follows t->t others. */
+static lehr_status apply_schedules(lehr_tracer *t, double *lr)
+{
+    char range[96];
+    for (uint32_t i = 0; i < t->schedule_count; i++) {
+        const scheduled *item = &t->schedules[i];
+        double value = NAN;
+        lehr_status st = lehr_scheduler_value(item->scheduler, t->t, &value);
+        if (st != LEHR_OK) return st;
+        if (item->param == OF_LR) {
+            *lr = value;
+            continue;
+        }
+        if (!lh_parameters_in_range(&t->parameters, item->param, value, range, sizeof range))
+            return lh_fail(t->ctx, LEHR_E_PARAM, "update %llu: %s would be %g, it must be %s",
+                           (unsigned long long)t->t, t->parameters.table[item->param].name, value, range);
+        lh_updater_set_param(t->updater, 0, (uint32_t)item->param, value);
+    }
+    return LEHR_OK;
+}
+
+/* ---- steps ---- */
 
 /* Reads the weights; those of evaluation are in the arena only in between. */
 static lehr_status give_weights(lehr_tracer *t, float *weights)
@@ -94,7 +192,9 @@ lehr_status lehr_tracer_step(lehr_tracer *t, double lr, double loss, const float
                              float *weights)
 {
     lh_enter(t->ctx);
-    lehr_status st = lh_buffer_write(t->dev, t->gradients, 0, t->count * sizeof(float), gradient);
+    lehr_status st = apply_schedules(t, &lr);
+    if (st == LEHR_OK)
+        st = lh_buffer_write(t->dev, t->gradients, 0, t->count * sizeof(float), gradient);
     if (lh_updater_needs_loss(t->updater)) lh_updater_set_loss(t->updater, loss);
     if (st == LEHR_OK) st = lh_updater_step(t->updater, ++t->t, lr, t->control);
     return st == LEHR_OK ? give_weights(t, weights) : st;
@@ -108,6 +208,10 @@ void lehr_tracer_destroy(lehr_tracer **tracer)
 {
     if (!tracer || !*tracer) return;
     lehr_tracer *t = *tracer;
+    for (uint32_t i = 0; i < t->schedule_count; i++)
+        lehr_scheduler_destroy(&t->schedules[i].scheduler);
+    lh_parameters_free(&t->parameters);
+    lh_str_free(&t->text);
     lh_updater_destroy(&t->updater);
     lh_buffer_free(&t->weights);
     lh_buffer_free(&t->gradients);

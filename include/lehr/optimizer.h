@@ -37,9 +37,17 @@ typedef struct lehr_tracer_params {
  * Errors: those of lehr_optimizer_resolve, LEHR_E_SHAPE, LEHR_E_DEVICE. */
 lehr_status lehr_tracer_create(lehr_device *device, lehr_registry *registry,
                                const lehr_tracer_params *params, lehr_tracer **out);
-/* One update with learning rate lr (>= 0), the loss (for rules that need it; else NaN) and the gradient
- * (as many floats as weights; any value, not finite ones too).  weights receives the weights after it.
- * Waits.  Errors: LEHR_E_PARAM, LEHR_E_DEVICE. */
+/* From the next update on: "cosine(end=0)" drives the learning rate from budget->base, "momentum:
+ * linear(end=0.5)" a schedulable parameter from its value.  Errors: LEHR_E_USAGE (not schedulable,
+ * scheduled already), LEHR_E_PARAM, those of lehr_scheduler_create. */
+lehr_status lehr_tracer_schedule(lehr_tracer *tracer, const char *text, const lehr_budget *budget);
+/* All schedules resolved, "cosine(...); momentum: linear(...)"; "" when there is none. */
+const char *lehr_tracer_schedules(const lehr_tracer *tracer);
+/* A metric that one of them waits for, which a trace does not measure; NULL: none. */
+const char *lehr_tracer_metric(const lehr_tracer *tracer);
+/* One update with learning rate lr (>= 0; a schedule of it goes first), the loss (for rules that need
+ * it; else NaN) and the gradient (as many floats as weights; any value, not finite ones too).  weights
+ * receives the weights after it.  Waits.  Errors: LEHR_E_PARAM, LEHR_E_DEVICE. */
 lehr_status lehr_tracer_step(lehr_tracer *tracer, double lr, double loss, const float *gradient,
                              float *weights);
 /* 1: the rule needs the loss of each update; one that is not finite changes nothing. */

@@ -82,6 +82,27 @@ Test(trace, weights_are_those_of_the_rule)
     spawn_free(&s);
 }
 
+/* Momentum falls from 0.9 to 0.2 in seven updates while lr stays. */
+Test(trace, scheduled_parameters)
+{
+    static float out[STEPS][N];
+    write_inputs();
+    spawned s = spawn("", "optimizer trace 'sgd(momentum=0.9)' --weights w.npy --grads g.npy --lr 0.1 "
+                      "--schedule 'constant()' --schedule 'momentum: linear(end=0.2)' --out s.npy");
+    cr_assert_eq(s.code, 0, "%s", s.err);
+    cr_expect(strstr(s.out, "momentum: linear(end=0.2"), "%s", s.out);
+    spawn_free(&s);
+    cr_assert(read_output("s.npy", out));
+    for (size_t i = 0; i < N; i++) {
+        double w = weights[i], m = 0;
+        for (unsigned t = 0; t < STEPS; t++) {
+            m = (0.9 - 0.1 * t) * m + gradients[t][i];
+            w -= 0.1 * m;
+            cr_assert(fabs(out[t][i] - w) <= 1e-6, "step %u, weight %zu", t, i);
+        }
+    }
+}
+
 #define JUDGED "--plugin '" LEHR_TEST_BUILD_DIR "/tests/plugin/rules/lehr-judged.so' "
 
 /* polyak: w -= lr loss g; judged: evaluated with the corrected average of the weights. */
@@ -214,6 +235,26 @@ Test(trace, damaged_files)
     expect("optimizer trace sgd --weights w.npy --grads /dev/zero --out o.npy", 4, "not a regular file");
 }
 
+static void expect_on_device(const char *arguments, int code, const char *wanted)
+{
+    spawned s = spawn("", arguments);
+    cr_expect_eq(s.code, code, "%s: %d, not %d: %s", arguments, s.code, code, s.err);
+    cr_expect(strstr(s.err, wanted) && !*s.out, "%s: no '%s' in %s%s", arguments, wanted, s.out, s.err);
+    spawn_free(&s);
+}
+
+Test(trace, wrong_schedules)
+{
+#define SGD "optimizer trace 'sgd(momentum=0.9)' --weights w.npy --grads g.npy --out o.npy "
+    write_inputs();
+    expect_on_device(SGD "--schedule 'cosin()'", 2, "cosine");
+    expect_on_device(SGD "--schedule 'nesterov: constant()'", 2, "'nesterov' is nothing that");
+    expect_on_device(SGD "--schedule 'weight_decay: constant()'", 2, "weight_decay is 0");
+    expect_on_device(SGD "--schedule 'momentum: constant()' --schedule 'momentum: constant()'", 2,
+                     "momentum has two schedules");
+    expect_on_device(SGD "--schedule 'momentum: 2 * constant()'", 2, "it must be");
+}
+
 Test(trace, wrong_command_lines)
 {
     write_inputs();
@@ -223,7 +264,6 @@ Test(trace, wrong_command_lines)
     expect("optimizer trace sgd --weights w.npy --grads g.npy", 2, "--out is missing");
     expect("optimizer trace sgdd --weights w.npy --grads g.npy --out o.npy", 2, "did you mean 'sgd'");
     expect("optimizer trace sgd --lr 0 --weights w.npy --grads g.npy --out o.npy", 2, "lr: '0'");
-    expect("optimizer trace sgd --schedule 'cosin()' --weights w.npy --grads g.npy --out o.npy", 2, "cosine");
     expect("optimizer trace sgd --weights w.npy --grads g.npy --out w.npy", 4, "name another");
     expect("optimizer trace sgd --weights w.npy --grads g.npy --out o.npy", 3, "no OpenCL");
     spawned s = spawn("", "optimizer trace sgd --weights w.npy --grads g.npy --out none/o.npy");
