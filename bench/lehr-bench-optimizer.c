@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * lehr-bench-optimizer: one update of an optimizer over many weights beside what the machine can do:
- * a fused Adam kernel written by hand for this device's family, copying memory, and scaling it in place.  Contenders take
- * turns in rounds; the medians of the rounds' ratios count, since a shared machine drifts. */
+ * a fused Adam kernel written by hand for this device's family, copying memory, and scaling it in
+ * place.  Contenders take turns in rounds; the medians of the rounds' ratios count, since a shared
+ * machine drifts. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
