@@ -146,20 +146,22 @@ static bool in_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
 static bool assigned(const char *at)
 {
     while (isspace((unsigned char)*at) || *at == ')') at++;
-    if (at[0] == '/' && at[1] == '*') return true; /* not worth knowing */
+    if (at[0] == '/' && (at[1] == '*' || at[1] == '/')) return true; /* not worth knowing */
     if (at[0] == '=') return at[1] != '=';
     if (at[0] && strchr("+-*/%&|^", at[0]) && at[1] == '=') return true;
     if ((at[0] == '<' && at[1] == '<') || (at[0] == '>' && at[1] == '>')) return at[2] == '=';
     return (at[0] == '+' && at[1] == '+') || (at[0] == '-' && at[1] == '-');
 }
 
-/* Before a name: ++, -- or & (its address). */
+/* Before a name: ++, -- or & (its address, but not &&), or a comment behind which one may stand. */
 static bool stepped(const char *code, const char *at)
 {
     while (at > code && (isspace((unsigned char)at[-1]) || at[-1] == '(')) at--;
-    if (at == code) return false;
-    if (at[-1] == '&' || at[-1] == '/') return true; /* '/': the end of a comment, perhaps */
-    return at - code >= 2 && (at[-1] == '+' || at[-1] == '-') && at[-2] == at[-1];
+    size_t ampersands = 0;
+    while (at > code && at[-1] == '&') at--, ampersands++;
+    if (ampersands || at - code < 2) return ampersands % 2 == 1;
+    if (at[-1] == '/') return at[-2] == '*';
+    return (at[-1] == '+' || at[-1] == '-') && at[-2] == at[-1];
 }
 
 unsigned lh_code_uses(const char *code, const char *name)

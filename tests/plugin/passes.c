@@ -4,6 +4,7 @@
  * of tensors, padding left out, halting, launches and compilations counted, errors in their place. */
 #define _GNU_SOURCE
 #include "tests/plugin/rig.h"
+#include "core/plugin/rule.h"
 #include <lehr/optimizer.h>
 
 #define RULES LEHR_TEST_BUILD_DIR "/tests/plugin/rules/lehr-"
@@ -274,4 +275,29 @@ Test(passes, source_without_compiling)
     cr_expect_null(text);
     lh_updater_destroy(&u);
     rig_close(&t.r);
+}
+
+/* A name that is written must never be taken for one that is only read: its value would be lost. */
+Test(passes, names_that_are_read_or_written)
+{
+    enum { NONE = 0, READ = LH_READS, WRITTEN = LH_READS | LH_WRITES };
+    static const struct {
+        const char *code;
+        unsigned uses;
+    } rows[] = {
+        {"", NONE},          {"w2 = ww + _w;", NONE},      {"x = 1; /* w = 2 */", NONE},
+        {"// w = 3\nx = 1;", NONE},                        {"x = w;", READ},
+        {"x = w == 1;", READ},                             {"x = g / w;", READ},
+        {"x = a && w;", READ},                             {"x = a &&w <= 2;", READ},
+        {"x = f(w) + 1;", READ},                           {"x = a - w - 1;", READ},
+        {"if (a < w) x = 1;", READ},                       {"x = w >= 1 ? 2 : 3;", READ},
+        {"w = 1;", WRITTEN}, {"w\n  = 1;", WRITTEN},       {"w -= 1;", WRITTEN},
+        {"w<<=1;", WRITTEN}, {"(w) *= 2;", WRITTEN},       {"((w)) = 2;", WRITTEN},
+        {"w++;", WRITTEN},   {"--w;", WRITTEN},            {"++ ( w);", WRITTEN},
+        {"f(&w);", WRITTEN}, {"f(a, & w);", WRITTEN},      {"a && f(&w);", WRITTEN},
+        {"x = a &&&w;", WRITTEN},                          {"w /* so */ = 1;", WRITTEN},
+        {"w // so\n = 1;", WRITTEN},                       {"x = w; w = 1;", WRITTEN}};
+    for (size_t i = 0; i < LH_COUNT(rows); i++)
+        cr_expect_eq(lh_code_uses(rows[i].code, "w"), rows[i].uses, "'%s': %u", rows[i].code,
+                     lh_code_uses(rows[i].code, "w"));
 }
