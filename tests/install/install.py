@@ -71,6 +71,14 @@ def main():
                      str(work / "step_decay.so")], env=env, cwd=work).strip().splitlines()
         got = [float(line.split(",")[2]) for line in lines[1:]]
         assert got == [0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.02, 0.02], got
+
+        # A new plugin finds the header of this installation, without pkg-config and in a directory of its own.
+        alone = dict(os.environ, PKG_CONFIG_LIBDIR="/nonexistent", LD_LIBRARY_PATH=str(pc.parent.parent))
+        run([str(lehr), "plugin", "new", "optimizer", "fresh"], env=alone, cwd=work)
+        run("make -C fresh check", env=alone, cwd=work)
+        makefile = (work / "fresh" / "Makefile").read_text()
+        assert f"LEHR_INCLUDE = {prefix}/include\n" in makefile, makefile
+
         print(f"{len(headers)} headers, 3 examples, C++ program, plugin: built and run from the prefix")
 
 
