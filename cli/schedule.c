@@ -13,6 +13,19 @@
 
 enum { PLOT_POINTS = 2000, PLOT_LINES = 18 };
 
+/* "momentum: cosine()": what is scheduled stands in front, with a blank behind its colon, which no
+ * preset has (torch:cosine).  target gets the word, or "" without one; the rest is returned. */
+static const char *split_target(const char *text, char target[32])
+{
+    size_t start = strspn(text, " "), length = strspn(text + start, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    const char *colon = text + start + length + strspn(text + start + length, " ");
+    target[0] = '\0';
+    if (length == 0 || length > 31 || colon[0] != ':' || colon[1] != ' ') return text;
+    memcpy(target, text + start, length);
+    target[length] = '\0';
+    return colon + 1;
+}
+
 static lehr_status open_scheduler(session *s, const settings *set, lehr_budget *budget,
                                   lehr_scheduler **out)
 {
@@ -25,7 +38,9 @@ static lehr_status open_scheduler(session *s, const settings *set, lehr_budget *
         .seed = option_uint(set, OPT_SEED),
     };
     if (st == LEHR_OK) st = session_registry(s);
-    if (st == LEHR_OK) st = lehr_scheduler_create(s->ctx, s->registry, set->args[0], budget, out);
+    char target[32];
+    const char *spec = split_target(set->args[0], target);
+    if (st == LEHR_OK) st = lehr_scheduler_create(s->ctx, s->registry, spec, budget, out);
     return st;
 }
 
@@ -108,13 +123,15 @@ static bool write_svg(const settings *set, const char *svg)
 
 static lehr_status draw(session *s, const curve *c, const char *title, bool *written)
 {
+    char target[32];
     lehr_plot plot;
     lehr_plot_series series = {.x = c->x, .y = c->y, .count = c->count};
     char *text = NULL, *svg = NULL;
     lehr_plot_init(&plot);
     plot.title = title;
     plot.x_label = "epoch";
-    plot.y_label = "learning rate";
+    split_target(s->set->args[0], target);
+    plot.y_label = target[0] && strcmp(target, "lr") != 0 ? target : "learning rate";
     plot.series = &series;
     plot.series_count = 1;
     plot.y_min = 0.0;
@@ -148,7 +165,7 @@ int verb_schedule_plot(settings *set)
     if (st == LEHR_OK) {
         char title[512];
         char lr[NUMBER_SIZE];
-        snprintf(title, sizeof title, "%s, lr %s", set->args[0],
+        snprintf(title, sizeof title, "%s, base %s", set->args[0],
                  number_text(budget.base, lr));
         st = look_over(set, scheduler);
         if (st == LEHR_OK) st = draw(&s, c, title, &written);

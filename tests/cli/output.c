@@ -70,6 +70,12 @@ Test(output, schedule_plot)
     cr_expect(strstr(s.out, "\xe2"), "no UTF-8: %s", s.out);
     cr_expect_null(strchr(s.out, '\033'), "colour in a pipe");
     spawn_free(&s);
+    s = spawn(NO_DEVICE, "schedule plot 'momentum: expr(\"base - step / 1000\")' --lr 0.5 --epochs 6 "
+                         "--steps-per-epoch 100");
+    cr_expect_eq(s.code, 0, "%s", s.err);
+    cr_expect(strstr(s.out, "momentum\n") && strstr(s.out, "base 0.5"), "%s", s.out);
+    cr_expect(strstr(s.err, "warning: ") && strstr(s.err, "gives -0.001 for update 501"), "%s", s.err);
+    spawn_free(&s);
     s = spawn(NO_DEVICE, "schedule plot 'constant() * step(gamma=0, every=1ep)'");
     cr_expect(strstr(s.err, "warning") && strstr(s.err, "0 for the last"), "%s", s.err);
     spawn_free(&s);
