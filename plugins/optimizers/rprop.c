@@ -25,7 +25,6 @@ static const lehr_pass passes[] = {LEHR_PASS(
     "w -= step * before;\n")};
 static const lehr_preset presets[] = {
     {"torch", "lr=0.01", "torch.optim.Rprop"},
-    {"optax", "eta_minus=0.5, eta_plus=1.2", "optax.rprop"},
     {"paper", "lr=0.1, step_min=1e-6, step_max=50", "Riedmiller & Braun 1993"}};
 
 static lehr_status scalar(const lehr_update *u, const double *s, double *out)

@@ -326,18 +326,18 @@ static void adabelief(const moment *c, double *w, double *s, double g)
 
 static const char *const adan_decays[] = {"l2",          "decoupled", "scheduled",
                                           "independent", "proximal",  NULL};
-enum { AN_BETA3 = EPS + 1, AN_ROOT, AN_WD };
+enum { AN_BETA3 = EPS + 1, AN_ROOT, AN_COMPLEMENT, AN_WD };
 static void adan(const moment *c, double *w, double *s, double g)
 {
-    double beta2 = c->p[BETA2];
+    double beta2 = c->p[BETA2], look = c->p[AN_COMPLEMENT] != 0 ? 1 - beta2 : beta2;
     g = decayed(c, w, g, AN_WD);
     double change = c->t == 1 ? 0 : g - s[3];
     s[3] = g;
     double m = unbias(average(&s[0], g, c->p[BETA1]), c->p[BETA1], c->t);
     double d = unbias(average(&s[1], change, beta2), beta2, c->t);
-    double n = average(&s[2], pow(g + beta2 * change, 2), c->p[AN_BETA3]);
+    double n = average(&s[2], pow(g + look * change, 2), c->p[AN_BETA3]);
     n = unbias(n, c->p[AN_BETA3], c->t);
-    *w -= c->lr * (m + beta2 * d) / (sqrt(n + c->p[AN_ROOT]) + c->p[EPS]);
+    *w -= c->lr * (m + look * d) / (sqrt(n + c->p[AN_ROOT]) + c->p[EPS]);
     if (c->p[AN_WD + 1] == 4) *w /= 1 + c->lr * c->p[AN_WD];
 }
 
@@ -462,7 +462,8 @@ static void lookahead_sgd(const moment *c, double *w, double *s, double g)
 #define ADAN(ROOT, HOW)                                                                            \
     REAL("beta1", 0.98, 0.5, 0.98), REAL("beta2", 0.92, 0.5, 0.95), LOGR("eps", 1e-8, 1e-8, 0.1),  \
         REAL("beta3", 0.99, 0.9, 0.99), LOGR("eps_root", ROOT, 1e-12, 1e-2),                       \
-        LOGR("weight_decay", 0, 1e-3, 0.1), WORDS("decay", HOW, adan_decays)
+        FLAG("complement", 0), LOGR("weight_decay", 0, 1e-3, 0.1),                                 \
+        WORDS("decay", HOW, adan_decays)
 #define LAPROP(AFTER) BETAS(0.9, 0.999, 1e-15), FLAG("after", AFTER), DECAY(0, 1)
 #define ADOPT(POWER)                                                                               \
     BETAS(0.9, 0.9999, 1e-6), FLAG("clip", 1), REAL("clip_power", POWER, 0, 0.5), DECAY(0, 0)
