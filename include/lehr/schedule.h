@@ -66,8 +66,10 @@ typedef struct lehr_budget {
 
 typedef struct lehr_scheduler lehr_scheduler;
 
-/* Parses "warmup(5ep) * cosine(end=0)" and resolves every duration.  Errors: LEHR_E_USAGE (syntax
- * with column, unknown names with the list), LEHR_E_PARAM (range, unit, beyond the budget). */
+/* Parses an expression (docs/schedules.md), "warmup(5ep) then cosine(end=0) * plateau()", gives each
+ * part its budget and resolves every duration; reads the files of table("lr.csv").  Errors:
+ * LEHR_E_USAGE (syntax with column, unknown names with the list), LEHR_E_PARAM (range, unit, beyond
+ * the budget, files). */
 lehr_status lehr_scheduler_create(lehr_context *ctx, lehr_registry *registry, const char *text,
                                   const lehr_budget *budget, lehr_scheduler **out);
 void lehr_scheduler_destroy(lehr_scheduler **scheduler);
@@ -79,12 +81,14 @@ lehr_status lehr_scheduler_value(lehr_scheduler *scheduler, uint64_t step, doubl
  * nothing.  Errors: LEHR_E_PARAM when the run has no known length. */
 typedef void (*lehr_review_fn)(void *user, const char *sentence);
 lehr_status lehr_scheduler_review(lehr_scheduler *scheduler, lehr_review_fn fn, void *user);
-/* Hands a measurement ("val.loss", better = -1) to metric-driven parts; made after step updates. */
+/* Hands a measurement ("val.loss", better = -1), made after step updates, to the metric-driven parts
+ * that ruled the last of them: one in a phase of `then` that has not begun, or is over, gets none. */
 lehr_status lehr_scheduler_observe(lehr_scheduler *scheduler, uint64_t step, const char *metric,
                                    int32_t better, double value);
 /* Metric number i that a metric-driven part waits for ("val.loss"), NULL past the end. */
 const char *lehr_scheduler_metric(const lehr_scheduler *scheduler, uint32_t i);
-/* The spec with every duration resolved to updates, for run.json and messages. */
+/* The canonical text: every duration in updates, every parameter written out.  It reads back as the
+ * same schedule, bit for bit. */
 const char *lehr_scheduler_text(const lehr_scheduler *scheduler);
 /* All state numbers of the metric-driven parts, in a fixed order; 0 for pure schedules. */
 uint32_t lehr_scheduler_state_count(const lehr_scheduler *scheduler);
