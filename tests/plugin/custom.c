@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "core/model/network.h"
+#include "core/plugin/custom.h"
 
 enum { M = 37, N = 101, MATRIX = M * N, MATRIX_AT = 128 };
 
@@ -91,10 +92,10 @@ Test(custom, every_service_against_double)
     }
 }
 
-Test(custom, same_bits_and_nothing_compiled_twice)
+Test(custom, same_bits_and_nothing_compiled_or_allocated_twice)
 {
     static float now[2][3][ARENA];
-    size_t programs[2] = {0};
+    size_t programs[2] = {0}, temps[2] = {0};
     for (int round = 0; round < 2; round++) {
         rig r;
         lh_updater *u = NULL;
@@ -105,6 +106,8 @@ Test(custom, same_bits_and_nothing_compiled_twice)
             size_t count = 0;
             for (const lh_program_entry *p = r.dev->programs; p; p = p->next) count++;
             if (t == 1) programs[round] = count;
+            if (t == 1) temps[round] = u->custom->temp_count;
+            cr_expect_eq(u->custom->temp_count, temps[round], "temps are used again");
             cr_expect_eq(count, programs[round], "update %d", (int)t);
         }
         read_all(&r, u, now[round]);
