@@ -90,6 +90,8 @@ Test(algebra, each_part_has_its_own_time_and_budget)
     value_at("min(2 * constant(), 0.15)", 0, 0.15);
     value_at("expr(\"total\") for 30st then expr('step')", 29, 30);
     value_at("expr(\"total\") for 30st then expr('step')", 30, 0);
+    value_at("warmup(10st) * expr(\"total / 10\") then constant()", 9, 1);
+    value_at("warmup(20st) * linear(over=10st) then constant()", 15, 0);
     value_at("linear(0.5 -> 0.25, 10st)", 5, 0.0375);
     value_at("linear(50% -> 25%, 10st)", 10, 0.025);
     value_at("cosine(1 -> 0.5, 10st)", 10, 0.05);
@@ -256,6 +258,13 @@ Test(algebra, formulas)
               lehr_context_message(ctx));
     cr_expect_eq(lehr_scheduler_value(s, 99, &value), LEHR_OK);
     lehr_scheduler_destroy(&s);
+    const char *const nan[] = {"expr(\"log(-1) ? 1 : 2\")", "expr(\"min(log(-1), 1)\")",
+                               "expr(\"max(1, log(-1))\")", "expr(\"max(log(-1), 1)\")"};
+    for (size_t i = 0; i < LH_COUNT(nan); i++) {
+        s = make(nan[i]);
+        cr_expect_eq(lehr_scheduler_value(s, 0, &value), LEHR_E_PARAM, "%s", nan[i]);
+        lehr_scheduler_destroy(&s);
+    }
     s = make("expr(\"0.05 - step\")"); /* a part may be negative, the whole not */
     cr_expect_eq(lehr_scheduler_value(s, 1, &value), LEHR_E_PARAM);
     lehr_scheduler_destroy(&s);
@@ -288,6 +297,8 @@ Test(algebra, tables)
     table_at(points, "", 20, 0.3);
     table_at(points, "", 1000, 0);
     table_at(points, ", by=hold", 39, 0.3);
+    table_at(points, ", by=hold", 20, 0.3);
+    table_at(points, ", by=hold", 19, 0.1);
     table_at("epoch, lr\n0, 0.1\n1, 0.2\n", "", EPOCH, 0.2);
     table_at("\"step\",\"value\"\n0,0.1\n10,0.2\n", ", by=linear", 5, 0.15000000000000002);
     table_at("0,0.1\n10,0.2\n", "", 10, 0.2);
