@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <lehr/tune.h>
+
 #include "cli/session.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
@@ -131,9 +133,34 @@ static uint32_t check_devices(session *s)
     return count;
 }
 
-static void check_opening(session *s, uint32_t count)
+/* The kernels of the built-in models on one device, while there is time. */
+static bool check_kernels(session *s, uint32_t device, double seconds)
+{
+    lehr_self_test_result r = {0};
+    lehr_status st = LEHR_OK;
+    const char *name;
+    char time[NUMBER_SIZE];
+    for (uint32_t i = 0; st == LEHR_OK && (name = lehr_model_builtin(i)) != NULL; i++) {
+        if (r.seconds >= seconds) break;
+        st = lehr_model_load(s->ctx, name, &s->model);
+        if (st == LEHR_OK) st = lehr_self_test(s->device, s->model, seconds - r.seconds, &r);
+        lehr_model_destroy(&s->model);
+    }
+    if (st != LEHR_OK) {
+        print_finding(BAD, "kernels", "%u: %s", device, lehr_context_message(s->ctx));
+        return false;
+    }
+    print_finding(r.wrong ? BAD : FINE, "kernels", "%u: %u compared with the reference in %s s, %u wrong%s",
+                  device, r.checked, fixed_text(r.seconds, 1, time), r.wrong,
+                  r.wrong ? ": they will not be used on this device" : "");
+    return r.wrong == 0;
+}
+
+/* False when a device computes wrongly. */
+static bool check_opening(session *s, uint32_t count)
 {
     char index[16];
+    bool good = true;
     for (uint32_t i = 0; i < count; i++) {
         snprintf(index, sizeof index, "%u", i);
         lehr_status st = lehr_device_open(s->ctx, index, &s->device);
@@ -142,8 +169,11 @@ static void check_opening(session *s, uint32_t count)
             print_finding(BAD, "device", "%u cannot be opened: %s", i, lehr_context_message(s->ctx));
         else
             print_finding(FINE, "device", "%u opens, its queue answers", i);
+        double seconds = option_real(s->set, OPT_SECONDS);
+        if (st == LEHR_OK && seconds > 0) good = check_kernels(s, i, seconds) && good;
         lehr_device_destroy(&s->device);
     }
+    return good;
 }
 
 /* ---- cache and graphics devices ---- */
@@ -249,7 +279,7 @@ int verb_doctor(settings *set)
     check_loader();
     check_drivers();
     uint32_t count = check_devices(&s);
-    check_opening(&s, count);
+    bool right = check_opening(&s, count);
     check_cache();
     check_graphics();
     check_plugins(&s);
@@ -257,5 +287,6 @@ int verb_doctor(settings *set)
     bool plugins = s.registry != NULL;
     session_end(&s, LEHR_OK);
     if (count == 0) return lehr_status_exit_code(LEHR_E_NO_DEVICE);
+    if (!right) return lehr_status_exit_code(LEHR_E_DEVICE);
     return plugins ? 0 : lehr_status_exit_code(LEHR_E_PLUGIN);
 }

@@ -13,7 +13,7 @@
     (STEPPING | SCHEDULES | V(TIME) | V(SCHEDULE_LIST) | V(OPTIMIZER_LIST) |   \
      V(OPTIMIZER_TRACE) | PLUGINS |    \
      V(PLUGIN_NEW) | V(PLUGIN_SOURCE))
-#define CONFIGURED (STEPPING | V(EVAL) | V(TIME))
+#define CONFIGURED (STEPPING | V(EVAL) | V(TIME) | V(TUNE))
 #define EVERY 0xffffffffu
 #define TEXT_LIMIT 0, 0
 
@@ -50,7 +50,8 @@ const option_row option_table[] = {
     {OPT_PART, "part", 0, "NAME", TYPE_CHOICE, 0, V(EVAL), "test", TEXT_LIMIT, "test|train", G_DATA,
      "which images to evaluate on"},
 
-    {OPT_MODEL, "model", 0, "NAME|FILE", TYPE_FILE, OPTION_OF_A_RUN, STEPPING | V(TIME), "tutorial",
+    {OPT_MODEL, "model", 0, "NAME|FILE", TYPE_FILE, OPTION_OF_A_RUN, STEPPING | V(TIME) | V(TUNE),
+     "tutorial",
      TEXT_LIMIT, NULL, G_MODEL,
      "a built-in model (lehr models lists them) or a description file"},
     {OPT_MODEL, "model", 0, "NAME|FILE", TYPE_FILE, 0, V(EVAL), NULL, TEXT_LIMIT, NULL, G_MODEL,
@@ -128,8 +129,9 @@ const option_row option_table[] = {
      NULL, G_BUDGET, "updates in one epoch of the schedule; without it all gradients are one epoch"},
     {OPT_MAX_STEPS, "max-steps", 0, "N", TYPE_UINT, 0, V(TRAIN), NULL, 1, 0, NULL, G_BUDGET,
      "stop after this many updates, with a checkpoint; the schedule's budget stays --epochs"},
-    {OPT_BATCH, "batch", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING | SCHEDULES | V(EVAL) | V(TIME),
-     "128", 1, 65536, NULL, G_BUDGET, "images in a batch"},
+    {OPT_BATCH, "batch", 0, "N", TYPE_UINT, OPTION_OF_A_RUN,
+     STEPPING | SCHEDULES | V(EVAL) | V(TIME) | V(TUNE), "128", 1, 65536, NULL, G_BUDGET,
+     "images in a batch"},
     {OPT_ACCUMULATE, "accumulate", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, STEPPING, "1", 1, 65536, NULL,
      G_BUDGET, "batches whose gradients are averaged into one update"},
     {OPT_EARLY_STOP, "early-stop", 0, "N", TYPE_UINT, OPTION_OF_A_RUN, RUNS, NULL, 1, 1000000, NULL,
@@ -162,9 +164,23 @@ const option_row option_table[] = {
     {OPT_CHECKPOINT_EVERY, "checkpoint-every", 0, "DURATION", TYPE_DURATION, 0, RUNS,
      "1ep", TEXT_LIMIT, NULL, G_RUN, "such as 1ep or 500st; none: only at the end and when stopped"},
     {OPT_DEVICE, "device", 0, "WHICH", TYPE_TEXT, 0,
-     STEPPING | V(EVAL) | V(TIME) | V(OPTIMIZER_TRACE) | V(PLUGIN_SOURCE) | V(PLUGIN_CHECK), "auto",
+     STEPPING | V(EVAL) | V(TIME) | V(TUNE) | V(OPTIMIZER_TRACE) | V(PLUGIN_SOURCE) | V(PLUGIN_CHECK),
+     "auto",
      TEXT_LIMIT, NULL, G_RUN,
      "auto, cpu, gpu, an index or a part of the name; lehr devices lists them"},
+    {OPT_TUNE, "tune", 0, NULL, TYPE_FLAG, 0, V(TRAIN), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "measure the kernels of this model, batch and device first, as lehr tune does; a resumed run keeps "
+     "the kernels it has"},
+    {OPT_OP, "op", 0, "NAME", TYPE_TEXT, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "only ops whose names begin so, such as conv or dense.forward"},
+    {OPT_SECONDS, "seconds", 0, "S", TYPE_REAL, OPTION_OPEN_MIN, V(TUNE), "60", 0, 86400, NULL, G_RUN,
+     "about how long to measure"},
+    {OPT_SECONDS, "seconds", 0, "S", TYPE_REAL, 0, V(DOCTOR), "5", 0, 86400, NULL, G_RUN,
+     "about how long to check kernels on each device; 0: not at all"},
+    {OPT_EXPLAIN, "explain", 0, NULL, TYPE_FLAG, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "measure nothing: print which kernel is used for what, and why no other"},
+    {OPT_DRY_RUN, "dry-run", 0, NULL, TYPE_FLAG, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "measure and print, but store nothing"},
     {OPT_CONFIG, "config", 0, "FILE", TYPE_FILE, OPTION_NOT_A_SETTING, CONFIGURED, NULL, TEXT_LIMIT,
      NULL, G_RUN, "read options from a file of 'name = value' lines; the command line wins"},
     {OPT_DUMP_CONFIG, "dump-config", 0, NULL, TYPE_FLAG, OPTION_NOT_A_SETTING, CONFIGURED, NULL,
@@ -196,8 +212,8 @@ const option_row option_table[] = {
     {OPT_DIR, "dir", 0, "DIR", TYPE_DIRECTORY, 0, V(PLUGIN_NEW), NULL, TEXT_LIMIT, NULL, G_OUTPUT,
      "directory of the new files, made when it is not there; without it NAME"},
     {OPT_JSON, "json", 0, NULL, TYPE_FLAG, 0,
-     V(FIND_LR) | V(MODELS) | V(DEVICES) | PLUGINS | V(PLUGIN_CHECK) | V(EVAL) | V(TIME), NULL, TEXT_LIMIT,
-     NULL, G_OUTPUT, "print JSON"},
+     V(FIND_LR) | V(MODELS) | V(DEVICES) | PLUGINS | V(PLUGIN_CHECK) | V(EVAL) | V(TIME) | V(TUNE), NULL,
+     TEXT_LIMIT, NULL, G_OUTPUT, "print JSON"},
     {OPT_PROGRESS, "progress", 0, "KIND", TYPE_CHOICE, 0, RUNS, NULL, TEXT_LIMIT,
      "bar|lines|json|none", G_OUTPUT,
      "bar (on a terminal the default), lines, json (one object a line, nothing else) or none"},
@@ -244,6 +260,14 @@ const verb_row verb_table[] = {
     {VERB_TIME, "time", NULL, 0, 0, "time the training step of a model, layer by layer",
      "Times forward, backward and update on random data.  step_ms is the median of many steps.",
      "time --model vgg6 --batch 128\ntime --model vgg6 --json", verb_time},
+    {VERB_TUNE, "tune", NULL, 0, 0, "measure which kernels are the fastest for a model on this device",
+     "For every op and shape of the model's training step with more than one kernel: compares each with "
+     "the reference, times them in alternation on random data and remembers the fastest by its median.  "
+     "Training, timing and evaluation then use it, for this model and batch, device, driver and version "
+     "of lehr.  Rows are stored in $XDG_CACHE_HOME/lehr/tuning-*.txt, one a line; removing the file "
+     "forgets them.",
+     "tune --model vgg6 --batch 128\ntune --model resnet20 --op conv --seconds 20\n"
+     "tune --model vgg6 --explain", verb_tune},
     {VERB_SCHEDULE_LIST, "schedule list", "[NAME...]", 0, 64,
      "list the schedules, or the parameters of those named",
      "Without a name each schedule has a line: its formula.  With names: their parameters, defaults "
@@ -326,7 +350,8 @@ const verb_row verb_table[] = {
      "devices\ndevices --json", verb_devices},
     {VERB_DOCTOR, "doctor", NULL, 0, 0, "look for what could be wrong with this machine's set-up",
      "Checks the OpenCL loader, each registered driver, devices, the kernel cache, access to "
-     "graphics devices, plugins and data.",
+     "graphics devices, plugins and data, and compares the kernels of the built-in models with the "
+     "reference on each device; one that is wrong there will not be used again.",
      "doctor", verb_doctor},
     {.name = NULL},
 };
@@ -353,6 +378,10 @@ const environment_row environment_table[] = {
     {"LEHR_PLUGIN_DIR", "directory of the built-in plugins, when they are not where they were installed"},
     {"LEHR_VARIANT", "forces kernel variants, such as conv.forward=direct; separated by ','"},
     {"LEHR_TRAITS", "narrows what the device is taken for, such as family=gpu"},
+    {"LEHR_CACHE", "directory of what is remembered about kernels, instead of $XDG_CACHE_HOME/lehr; off: "
+     "nothing is read or written"},
+    {"LEHR_SELF_TEST", "seconds that checking kernels at their first use on a device may take; without it "
+     "10, 0: none"},
     {"OCL_ICD_VENDORS", "where the OpenCL loader looks for drivers"},
     {"POCL_CACHE_DIR", "where the CPU driver keeps compiled kernels"},
     {"NO_COLOR", "when set: no colours"},

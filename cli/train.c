@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lehr/tune.h>
+
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/runfile.h"
@@ -146,6 +148,13 @@ static lehr_status train(training *t, bool resumes, lehr_train_result *result)
     params.out = params.resume ? NULL : t->directory;
     params.on_event = on_event;
     params.user = t;
+    if (option_flag(set, OPT_TUNE) && !params.resume) {
+        lehr_tune_params tune;
+        lehr_tune_params_init(&tune);
+        tune.batch = params.batch;
+        lehr_status st = lehr_tune(t->s.device, t->s.model, &tune, NULL);
+        if (st != LEHR_OK) return st;
+    }
     if (resumes) return lehr_train_resume(t->s.device, t->s.registry, &params, result);
     return lehr_train(t->s.device, t->s.registry, t->s.model, t->s.data, &params, result);
 }

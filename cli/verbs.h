@@ -11,6 +11,7 @@ int verb_compare(struct settings *set);
 int verb_find_lr(struct settings *set);
 int verb_eval(struct settings *set);
 int verb_time(struct settings *set);
+int verb_tune(struct settings *set);
 int verb_schedule_list(struct settings *set);
 int verb_schedule_show(struct settings *set);
 int verb_schedule_plot(struct settings *set);

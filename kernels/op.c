@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Choosing, preparing and running variants. */
+ * Preparing and running variants; kernels/select.c chooses. */
 #include "kernels/op.h"
 #include "kernels/ops.h"
+#include "kernels/select.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/runtime/cache.h"
 
 #define LH_OP_EXTERN(symbol) extern const lh_op symbol;
 LH_OPS(LH_OP_EXTERN)
@@ -41,71 +44,13 @@ const char *lh_needs_gpu_family(const lh_traits *traits)
     return traits->cpu_family ? "made for devices with real local memory" : NULL;
 }
 
-/* The variant that LEHR_VARIANT ("op=variant,op=variant") asks for this op; "" when none. */
-static void forced_name(const lh_op *op, char *out, size_t size)
+static lehr_status check_problem(lehr_device *dev, const lh_op *op, const void *problem)
 {
-    const char *text = lh_getenv("LEHR_VARIANT");
-    size_t length = strlen(op->name);
-    out[0] = '\0';
-    for (; text && *text; text += strcspn(text, ",") + (text[strcspn(text, ",")] != '\0'))
-        if (strncmp(text, op->name, length) == 0 && text[length] == '=') {
-            snprintf(out, size, "%.*s", (int)strcspn(text + length + 1, ","), text + length + 1);
-            return;
-        }
-}
-
-static const lh_variant *find_variant(const lh_op *op, const char *name)
-{
-    for (unsigned i = 0; i < op->variant_count; i++)
-        if (strcmp(op->variants[i].name, name) == 0) return &op->variants[i];
-    return NULL;
-}
-
-static lehr_status fail_forced(lehr_device *dev, const lh_op *op, const char *name,
-                               const char *reason)
-{
-    lh_str list = {0};
-    for (unsigned i = 0; i < op->variant_count; i++)
-        lh_str_printf(&list, "%s%s", i ? ", " : "", op->variants[i].name);
-    lehr_status st = lh_fail(lh_device_context(dev), LEHR_E_USAGE,
-                             "LEHR_VARIANT=%s=%s: %s; variants: %s", op->name, name, reason,
-                             lh_str_text(&list));
-    lh_str_free(&list);
-    return st;
-}
-
-static lehr_status choose(lehr_device *dev, const lh_op *op, const void *problem,
-                          const lh_variant **out)
-{
-    char forced[64], text[256];
-    const lh_traits *traits = lh_device_traits(dev);
-    forced_name(op, forced, sizeof forced);
-    if (*forced) {
-        const lh_variant *v = find_variant(op, forced);
-        const char *reason = v ? v->declines(problem, traits) : "there is no such variant";
-        if (reason) return fail_forced(dev, op, forced, reason);
-        *out = v;
-        return LEHR_OK;
-    }
-    lh_str reasons = {0};
-    *out = NULL;
-    for (unsigned i = 0; i < op->variant_count && !*out; i++) {
-        const char *reason = op->variants[i].declines(problem, traits);
-        if (!reason)
-            *out = &op->variants[i];
-        else
-            lh_str_printf(&reasons, "\n  %s: %s", op->variants[i].name, reason);
-    }
+    char text[LH_DESCRIBE];
+    const char *wrong = op->invalid ? op->invalid(problem) : NULL;
+    if (!wrong) return LEHR_OK;
     op->describe(problem, text, sizeof text);
-    lehr_status st = LEHR_OK;
-    if (*out)
-        lh_log(lh_device_context(dev), LEHR_LOG_DEBUG, "%s [%s] -> %s%s%s", op->name, text,
-               (*out)->name, reasons.length ? "; declined:" : "", lh_str_text(&reasons));
-    else
-        st = lh_fail(lh_device_context(dev), LEHR_E_UNSUPPORTED, "%s [%s]: no kernel takes this:%s",
-                     op->name, text, lh_str_text(&reasons));
-    lh_str_free(&reasons);
-    return st;
+    return lh_fail(lh_device_context(dev), LEHR_E_SHAPE, "%s [%s]: %s", op->name, text, wrong);
 }
 
 lehr_status lh_exec_create_variant(lehr_device *dev, const lh_op *op, const void *problem,
@@ -113,20 +58,15 @@ lehr_status lh_exec_create_variant(lehr_device *dev, const lh_op *op, const void
 {
     lehr_context *ctx = lh_device_context(dev);
     *out = NULL;
-    const char *wrong = op->invalid ? op->invalid(problem) : NULL;
-    if (wrong) {
-        char text[256];
-        op->describe(problem, text, sizeof text);
-        return lh_fail(ctx, LEHR_E_SHAPE, "%s [%s]: %s", op->name, text, wrong);
-    }
+    lehr_status st = check_problem(dev, op, problem);
+    if (st != LEHR_OK) return st;
     lh_exec *exec = lh_alloc(ctx, 1, sizeof *exec);
     if (!exec) return LEHR_E_MEMORY;
     exec->op = op;
     exec->dev = dev;
     exec->problem = lh_alloc(ctx, 1, op->problem_size);
-    lehr_status st = exec->problem ? LEHR_OK : LEHR_E_MEMORY;
+    st = exec->problem ? LEHR_OK : LEHR_E_MEMORY;
     if (st == LEHR_OK) memcpy(exec->problem, problem, op->problem_size);
-    if (st == LEHR_OK && !variant) st = choose(dev, op, problem, &variant);
     exec->variant = variant;
     if (st == LEHR_OK) st = variant->prepare(exec);
     if (st != LEHR_OK) lh_exec_destroy(&exec);
@@ -134,9 +74,42 @@ lehr_status lh_exec_create_variant(lehr_device *dev, const lh_op *op, const void
     return st;
 }
 
+/* First use: a kernel that this device has not been seen to compute rightly is compared with the
+ * reference, while there is time for it (lh_self_test_left).  wrong: choose another. */
+static lehr_status first_use(lh_exec *exec, const char *why, const char *text, bool *wrong)
+{
+    lh_verdict verdict = LH_VERDICT_UNKNOWN;
+    *wrong = false;
+    if (strcmp(why, "forced") == 0 || !(lh_self_test_left(exec->dev) > 0) ||
+        lh_kept_find(exec->dev, LH_KEPT_GOOD, exec->op->name, text, exec->variant->name))
+        return LEHR_OK;
+    double start = lh_now();
+    lehr_status st = lh_select_check(exec, &verdict);
+    lh_self_test_spent(exec->dev, lh_now() - start);
+    *wrong = verdict == LH_VERDICT_BAD;
+    return st;
+}
+
 lehr_status lh_exec_create(lehr_device *dev, const lh_op *op, const void *problem, lh_exec **out)
 {
-    return lh_exec_create_variant(dev, op, problem, NULL, out);
+    char text[LH_DESCRIBE] = "";
+    bool wrong = true;
+    lehr_status st = check_problem(dev, op, problem);
+    *out = NULL;
+    if (st == LEHR_OK) op->describe(problem, text, sizeof text);
+    while (st == LEHR_OK && wrong) { /* each turn excludes one more variant */
+        const lh_variant *variant = NULL;
+        const char *why = NULL;
+        lh_exec_destroy(out);
+        st = lh_select(dev, op, problem, &variant, &why);
+        if (st == LEHR_OK) st = lh_exec_create_variant(dev, op, problem, variant, out);
+        if (st == LEHR_OK) st = first_use(*out, why, text, &wrong);
+        if (st == LEHR_OK && !wrong)
+            lh_kept_add(dev, &(lh_kept){.kind = LH_KEPT_CHOSEN, .op = op->name, .problem = text,
+                                          .variant = variant->name, .note = why});
+    }
+    if (st != LEHR_OK) lh_exec_destroy(out);
+    return st;
 }
 
 void lh_exec_destroy(lh_exec **exec)

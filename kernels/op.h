@@ -4,8 +4,9 @@
  *
  * An op is a question ("y = conv(x, w)") with several answers: an ordered table of variants, most
  * specific first, the plain one last.  A problem struct holds the shapes; lh_exec_create picks a
- * variant (forced by LEHR_VARIANT, else the first that does not decline), builds its kernels, and
- * says how much workspace it wants; lh_exec_run enqueues it.
+ * variant (kernels/select.h: forced, recorded, measured, else the first that does not decline), builds
+ * its kernels, checks them at first use on a device, and says how much workspace it wants;
+ * lh_exec_run enqueues it.
  *
  * Rules every variant keeps:
  *   - the batch n is a launch argument (1..problem's n), never a -D: a tail batch compiles nothing;
@@ -94,6 +95,9 @@ typedef struct lh_op {
     /* Ops whose outputs are sums of products: the largest number of terms of one.  The limit then
      * follows from it (docs/numerics.md, "Rounding of sums"). */
     size_t (*terms)(const void *problem, int n);
+    /* Random values for trials of an operand that cannot be just any number, such as a variance or a
+     * label; returns false for the others.  F32 as double; NULL: all operands are free. */
+    bool (*sample)(const void *problem, unsigned operand, uint64_t seed, void *out, size_t count);
 } lh_op;
 
 struct lh_exec {
@@ -126,6 +130,10 @@ static inline const void *lh_exec_problem(const lh_exec *exec) { return exec->pr
 /* For variants: lh_kernel_get into exec->kernels[index] with printf-style options. */
 lehr_status lh_exec_kernel(lh_exec *exec, unsigned index, const char *path, const char *kernel,
                            const char *options, ...) LH_PRINTF(5, 6);
+
+/* Largest accepted error of a variant's result, as a part of the largest value: by op->terms (docs/
+ * numerics.md, "Rounding of sums", derives it) or op->tolerance, and variant->growth. */
+double lh_error_limit(const lh_op *op, const lh_variant *variant, const void *problem, int n);
 
 #define LH_VARIANTS(table) table, (unsigned)LH_COUNT(table)
 #define LH_OPERANDS(table) table, (unsigned)LH_COUNT(table)

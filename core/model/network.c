@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/runtime/cache.h"
 #include "kernels/batchnorm/batchnorm.h"
 #include "kernels/dropout/dropout.h"
 
@@ -113,6 +114,7 @@ lehr_status lh_network_create_grouped(lehr_device *dev, const lehr_model *model,
     if (st == LEHR_OK && net->workspace_bytes)
         st = lh_buffer_create(dev, net->workspace_bytes, &net->workspace);
     net->bytes += net->workspace_bytes;
+    if (st == LEHR_OK) lh_kept_save(dev); /* what was checked is not checked again */
     if (st == LEHR_OK)
         resolve(net);
     else

@@ -3,6 +3,7 @@
  * Finding, choosing, opening and adopting devices; the queue. */
 #define _GNU_SOURCE
 #include "core/runtime/device.h"
+#include "core/runtime/cache.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -184,6 +185,7 @@ void lehr_device_destroy(lehr_device **device)
     if (!device || !*device) return;
     lehr_device *dev = *device;
     if (dev->queue) clFinish(dev->queue);
+    lh_cache_release(dev);
     lh_programs_release(dev);
     while (dev->findings) {
         lh_finding *finding = dev->findings;

@@ -26,6 +26,8 @@ typedef struct lh_profile {
     unsigned *tags;
 } lh_profile;
 
+typedef struct lh_tuning_store lh_tuning_store;
+
 struct lehr_device {
     lehr_context *ctx;
     cl_context cl;
@@ -38,6 +40,7 @@ struct lehr_device {
     lh_finding *findings;
     lh_profile profile;
     uint64_t launches;
+    lh_tuning_store *tuning; /* tuning.c; NULL until first asked */
 };
 
 /* Asks the device for its traits and info; applies LEHR_TRAITS.  In traits.c, the only file that may

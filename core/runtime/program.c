@@ -4,6 +4,8 @@
  * device and owned by the device.  No -cl-std above what the device reports (none is passed), no
  * relaxed math. */
 #include "core/runtime/device.h"
+#include "core/base/files.h"
+#include "core/runtime/cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,19 @@ const char *lh_source_find(const char *path)
     for (size_t i = 0; i < lh_source_count; i++)
         if (strcmp(lh_sources[i].path, path) == 0) return lh_sources[i].text;
     return NULL;
+}
+
+void lh_sources_hash(char *hex)
+{
+    lh_sha256_state state;
+    const char *version = lehr_version();
+    lh_sha256_start(&state);
+    lh_sha256_add(&state, version, strlen(version) + 1);
+    for (size_t i = 0; i < lh_source_count; i++) {
+        lh_sha256_add(&state, lh_sources[i].path, strlen(lh_sources[i].path) + 1);
+        lh_sha256_add(&state, lh_sources[i].text, strlen(lh_sources[i].text) + 1);
+    }
+    lh_sha256_end(&state, hex);
 }
 
 /* The first line of a build log that looks like an error, for the message. */
@@ -65,6 +80,8 @@ static lehr_status build(lehr_device *dev, const char *name, const char *text, c
                          cl_program *out)
 {
     cl_int code = CL_SUCCESS;
+    *out = lh_program_load(dev, text, options);
+    if (*out) return LEHR_OK;
     cl_program program = clCreateProgramWithSource(dev->cl, 1, &text, NULL, &code);
     lehr_status st = lh_cl_check(dev->ctx, code, "kernel source %s (clCreateProgramWithSource)",
                                  name);
@@ -75,6 +92,7 @@ static lehr_status build(lehr_device *dev, const char *name, const char *text, c
         clReleaseProgram(program);
         return st;
     }
+    lh_program_store(dev, text, options, program);
     *out = program;
     return LEHR_OK;
 }

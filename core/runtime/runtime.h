@@ -13,12 +13,14 @@
 #include <lehr/device.h>
 
 /* What kernels may ask of a device.  Filled once by traits.c; LEHR_TRAITS ("family=gpu,
- * max_work_group=64,local_bytes=16384,fp64=0,vector_width=8") narrows it to test other devices. */
+ * max_work_group=64,local_bytes=16384,fp64=0,vector_width=8") narrows it to test other devices;
+ * program_cache=1 or 0 switches the cache of programs. */
 typedef struct lh_traits {
     bool is_cpu;            /* CL_DEVICE_TYPE_CPU */
     bool cpu_family;        /* use one-work-item kernels with explicit vectors, no barriers */
     bool local_is_real;     /* CL_LOCAL, not emulated in global memory */
     bool fp64, fp16;
+    bool program_cache;     /* keep binaries of programs: the driver has no cache of its own */
     unsigned vector_width;  /* floats in one native vector: 4, 8 or 16 for the CPU family */
     unsigned compute_units;
     size_t max_work_group, max_work_item[3];

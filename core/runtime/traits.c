@@ -59,6 +59,16 @@ static void read_numbers(cl_device_id id, lehr_device_info *info, lh_traits *t)
     info->is_cpu = t->is_cpu;
 }
 
+/* These drivers keep what they compiled themselves, and know better when it is stale. */
+static bool driver_keeps_programs(const char *platform)
+{
+    static const char *const names[] = {"Portable Computing Language", "NVIDIA", "Intel", "rusticl",
+                                        "Apple", "Oclgrind"};
+    for (size_t i = 0; i < LH_COUNT(names); i++)
+        if (strstr(platform, names[i])) return true;
+    return false;
+}
+
 typedef struct knob {
     const char *name;
     size_t *size;
@@ -82,6 +92,10 @@ static bool narrow(lh_traits *t, const char *name, const char *value)
     }
     uint64_t number = 0;
     if (!lh_parse_u64(value, &number)) return false;
+    if (strcmp(name, "program_cache") == 0) {
+        t->program_cache = number != 0;
+        return number <= 1;
+    }
     for (size_t i = 0; i < LH_COUNT(knobs); i++) {
         if (strcmp(name, knobs[i].name) != 0) continue;
         if (knobs[i].size && number < *knobs[i].size) *knobs[i].size = (size_t)number;
@@ -105,7 +119,7 @@ static lehr_status apply_environment(lehr_context *ctx, lh_traits *t)
         if (!equals || !narrow(t, item, equals + 1))
             return lh_fail(ctx, LEHR_E_USAGE,
                            "LEHR_TRAITS: '%s' is not family=cpu|gpu, max_work_group=, local_bytes=, "
-                           "vector_width=, fp64=0 or fp16=0", item);
+                           "vector_width=, fp64=0, fp16=0 or program_cache=0|1", item);
     }
     return LEHR_OK;
 }
@@ -122,6 +136,7 @@ lehr_status lh_traits_read(lehr_context *ctx, cl_platform_id platform, cl_device
     clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
     snprintf(info->platform, sizeof info->platform, "%.127s", name);
     read_numbers(id, info, traits);
+    traits->program_cache = !driver_keeps_programs(info->platform);
     lehr_status st = apply_environment(ctx, traits);
     info->compute_units = traits->compute_units;
     info->global_bytes = traits->global_bytes;

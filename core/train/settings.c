@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/runtime/cache.h"
+
 typedef enum setting_type { SETTING_TEXT, SETTING_REAL, SETTING_U64, SETTING_U32 } setting_type;
 
 typedef struct setting {
@@ -208,6 +210,24 @@ static void add_kernels(lh_str *s, const lh_trainer *t)
     lh_str_free(&lines);
 }
 
+/* Which kernel answers what, and why: a run that is continued takes the same again. */
+static void add_choices(lh_str *s, const lh_trainer *t)
+{
+    const lh_kept *row;
+    lh_str_add(s, "  \"choices\": [");
+    for (size_t i = 0; (row = lh_kept_row(t->dev, LH_KEPT_CHOSEN, i)) != NULL; i++) {
+        const char *const texts[][2] = {{"op", row->op}, {"problem", row->problem},
+                                        {"variant", row->variant}, {"why", row->note}};
+        lh_str_add(s, i ? ",\n    {" : "\n    {");
+        for (size_t k = 0; k < LH_COUNT(texts); k++) {
+            lh_str_printf(s, "%s\"%s\": ", k ? ", " : "", texts[k][0]);
+            lh_str_json(s, texts[k][1] ? texts[k][1] : "");
+        }
+        lh_str_add(s, "}");
+    }
+    lh_str_add(s, "\n  ],\n");
+}
+
 static void add_result(lh_str *s, const lh_trainer *t, bool finished)
 {
     const lehr_train_result *r = t->result;
@@ -245,6 +265,7 @@ lehr_status lh_settings_write(lh_trainer *t, bool finished)
     add_device(&s, t);
     add_plugins(&s, t);
     add_kernels(&s, t);
+    add_choices(&s, t);
     add_result(&s, t, finished);
     lh_str_add(&s, "}\n");
     lh_path_join(&path, t->p.out, "run.json");
@@ -289,6 +310,22 @@ void lh_settings_free(lh_settings **settings)
     json_decref((*settings)->root);
     free(*settings);
     *settings = NULL;
+}
+
+lehr_status lh_settings_recall(const lh_settings *settings, lehr_device *dev)
+{
+    const json_t *rows = json_object_get(settings->root, "choices");
+    lehr_status st = LEHR_OK;
+    for (size_t i = 0; i < json_array_size(rows) && st == LEHR_OK; i++) {
+        const json_t *row = json_array_get(rows, i);
+        const char *op = json_string_value(json_object_get(row, "op"));
+        const char *problem = json_string_value(json_object_get(row, "problem"));
+        const char *variant = json_string_value(json_object_get(row, "variant"));
+        if (op && problem && variant)
+            st = lh_kept_add(dev, &(lh_kept){.kind = LH_KEPT_RECORDED, .op = op,
+                                               .problem = problem, .variant = variant});
+    }
+    return st == LEHR_OK ? st : lh_fail(lh_device_context(dev), st, "out of memory reading run.json");
 }
 
 const char *lh_settings_text(const lh_settings *settings, const char *section, const char *key)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/runtime/cache.h"
 #include "kernels/control/control.h"
 
 /* ---- telling others ---- */
@@ -378,7 +379,7 @@ static void init_result(lehr_train_result *r)
 
 static lehr_status train(lehr_device *device, lehr_registry *registry, const lehr_model *model,
                          const lehr_data *data, const lehr_train_params *params,
-                         lehr_train_result *result)
+                         const lh_settings *stored, lehr_train_result *result)
 {
     lehr_train_result own;
     lh_trainer t = {.ctx = lh_device_context(device), .dev = device, .registry = registry,
@@ -387,8 +388,11 @@ static lehr_status train(lehr_device *device, lehr_registry *registry, const leh
                          .last_loss = NAN, .last_accuracy = NAN, .last_val_loss = NAN,
                          .last_val_accuracy = NAN};
     init_result(t.result);
-    lehr_status st = run(&t);
+    lh_kept_forget_run(device);
+    lehr_status st = stored ? lh_settings_recall(stored, device) : LEHR_OK;
+    if (st == LEHR_OK) st = run(&t);
     lh_trainer_release(&t);
+    lh_kept_forget_run(device);
     return st;
 }
 
@@ -407,7 +411,7 @@ lehr_status lehr_train(lehr_device *device, lehr_registry *registry, const lehr_
         if (st == LEHR_OK) st = lh_settings_compare(ctx, stored, &p, model, data);
         p.out = p.resume;
     }
-    if (st == LEHR_OK) st = train(device, registry, model, data, &p, result);
+    if (st == LEHR_OK) st = train(device, registry, model, data, &p, stored, result);
     lh_settings_free(&stored);
     return st;
 }
@@ -437,7 +441,7 @@ lehr_status lehr_train_resume(lehr_device *device, lehr_registry *registry,
         p.out = p.resume;
         st = lh_settings_compare(ctx, stored, &p, model, data);
     }
-    if (st == LEHR_OK) st = train(device, registry, model, data, &p, result);
+    if (st == LEHR_OK) st = train(device, registry, model, data, &p, stored, result);
     lehr_model_destroy(&model);
     lehr_data_destroy(&data);
     lh_settings_free(&stored);

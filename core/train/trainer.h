@@ -121,6 +121,8 @@ lehr_status lh_settings_compare(lehr_context *ctx, const lh_settings *settings,
                                 const lehr_data *data);
 /* LEHR_E_USAGE when a table file of the schedules is not what it was when the run in dir began. */
 lehr_status lh_settings_same_tables(lehr_context *ctx, const char *dir, const char *schedules);
+/* The kernels that the run had chosen are chosen again (kernels/select.h). */
+lehr_status lh_settings_recall(const lh_settings *settings, lehr_device *dev);
 const char *lh_settings_text(const lh_settings *settings, const char *section, const char *key);
 
 /* checkpoint.c */

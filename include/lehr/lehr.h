@@ -18,5 +18,6 @@
 #include <lehr/status.h>
 #include <lehr/study.h>
 #include <lehr/train.h>
+#include <lehr/tune.h>
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "core/base/philox.h"
 #include "kernels/stream.h"
 
 static size_t count(const void *problem, unsigned operand, int n) {
@@ -99,6 +100,15 @@ static const lh_variant variants[] = {
     {"images_cpu", lh_declines_without_cpu, prepare_images, run_images},
     {"pixels", lh_declines_never, prepare_pixels, run_pixels}};
 
+static bool sample(const void *problem, unsigned operand, uint64_t seed, void *out, size_t count) {
+    const lh_batch_problem *p = problem;
+    if (operand != LH_BATCH_ORDER) return false;
+    for (size_t i = 0; i < count; i++)
+        ((int32_t *)out)[i] = (int32_t)lh_below(
+            lh_philox_draw(seed, i, LH_STREAM_USER, operand).v[0], (lh_u32)p->images);
+    return true;
+}
+
 const lh_op lh_batch = {"batch",
                         sizeof(lh_batch_problem),
                         LH_OPERANDS(operands),
@@ -109,4 +119,5 @@ const lh_op lh_batch = {"batch",
                         lh_batch_reference,
                         flops,
                         describe,
-                        1e-6};
+                        1e-6,
+                        .sample = sample};

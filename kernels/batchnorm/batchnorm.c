@@ -86,6 +86,38 @@ static const lh_variant backward_variants[] = {
      lh_batchnorm_run_backward},
     {"groups", lh_declines_never, lh_batchnorm_prepare_backward_groups, lh_batchnorm_run_backward}};
 
+/* Statistics of something like uniform numbers; half of them pass the ReLU. */
+static bool sample_statistics(unsigned part, size_t c, double *out, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        double gamma = 0.5 + (double)(i % c % 7) / 8, mean = (double)(i % c % 5) / 16 - 0.125;
+        double inv_std = 1.7, scale = gamma * inv_std;
+        const double saved[] = {scale, 0.01 - mean * scale, mean, inv_std};
+        out[i] = part ? 1 / (inv_std * inv_std) : saved[i / c % 4];
+    }
+    return true;
+}
+
+static bool sample_train(const void *problem, unsigned operand, uint64_t seed, void *out,
+                         size_t count) {
+    (void)seed;
+    return operand == LH_BNT_RUNNING_VAR &&
+           sample_statistics(1, (size_t)((const lh_batchnorm_problem *)problem)->c, out, count);
+}
+
+static bool sample_eval(const void *problem, unsigned operand, uint64_t seed, void *out,
+                        size_t count) {
+    (void)seed;
+    return operand == LH_BNE_VAR &&
+           sample_statistics(1, (size_t)((const lh_batchnorm_problem *)problem)->c, out, count);
+}
+
+static bool sample_backward(const void *problem, unsigned operand, uint64_t seed, void *out,
+                            size_t count) {
+    (void)seed;
+    return operand == LH_BNB_SAVED &&
+           sample_statistics(0, (size_t)((const lh_batchnorm_problem *)problem)->c, out, count);
+}
+
 const lh_op lh_batchnorm_train = {"batchnorm.train",
                                   sizeof(lh_batchnorm_problem),
                                   LH_OPERANDS(train_operands),
@@ -96,7 +128,8 @@ const lh_op lh_batchnorm_train = {"batchnorm.train",
                                   lh_batchnorm_train_reference,
                                   flops_train,
                                   describe,
-                                  5e-6};
+                                  5e-6,
+                                  .sample = sample_train};
 const lh_op lh_batchnorm_eval = {"batchnorm.eval",
                                  sizeof(lh_batchnorm_problem),
                                  LH_OPERANDS(eval_operands),
@@ -107,7 +140,8 @@ const lh_op lh_batchnorm_eval = {"batchnorm.eval",
                                  lh_batchnorm_eval_reference,
                                  flops_eval,
                                  describe,
-                                 2e-6};
+                                 2e-6,
+                                 .sample = sample_eval};
 const lh_op lh_batchnorm_backward = {"batchnorm.backward",
                                      sizeof(lh_batchnorm_problem),
                                      LH_OPERANDS(backward_operands),
@@ -118,4 +152,5 @@ const lh_op lh_batchnorm_backward = {"batchnorm.backward",
                                      lh_batchnorm_backward_reference,
                                      flops_backward,
                                      describe,
-                                     5e-6};
+                                     5e-6,
+                                     .sample = sample_backward};

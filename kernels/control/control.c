@@ -100,6 +100,15 @@ static const lh_operand operands[] = {{"loss", LH_IN, LH_F32},
 static const lh_variant variants[] = {
     {.name = "one_group", .declines = declines, .prepare = prepare, .run = run}};
 
+/* A sum of squares. */
+static bool sample(const void *problem, unsigned operand, uint64_t seed, void *out, size_t count)
+{
+    (void)problem;
+    if (operand != LH_CONTROL_SUMSQ) return false;
+    for (size_t i = 0; i < count; i++) ((double *)out)[i] = 0.25 + (double)(seed % 7);
+    return true;
+}
+
 const lh_op lh_control = {"control", sizeof(lh_control_problem), LH_OPERANDS(operands),
                           LH_VARIANTS(variants), count, batch, invalid, reference, flops, describe,
-                          1e-5};
+                          1e-5, .sample = sample};

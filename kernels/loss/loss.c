@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "core/base/philox.h"
 #include "kernels/stream.h"
 
 static size_t count(const void *problem, unsigned operand, int n) {
@@ -106,6 +107,15 @@ static const lh_operand operands[] = {{"logits", LH_IN, LH_F32},
                                       {"dlogits", LH_OUT, LH_F32}};
 static const lh_variant variants[] = {{"per_sample", lh_declines_never, prepare, run}};
 
+static bool sample(const void *problem, unsigned operand, uint64_t seed, void *out, size_t count) {
+    const lh_loss_problem *p = problem;
+    if (operand != LH_LOSS_LABELS) return false;
+    for (size_t i = 0; i < count; i++)
+        ((int32_t *)out)[i] =
+            (int32_t)lh_below(lh_philox_draw(seed, i, LH_STREAM_USER, operand).v[0], (lh_u32)p->k);
+    return true;
+}
+
 const lh_op lh_loss = {"loss",
                        sizeof(lh_loss_problem),
                        LH_OPERANDS(operands),
@@ -116,4 +126,5 @@ const lh_op lh_loss = {"loss",
                        lh_loss_reference,
                        flops,
                        describe,
-                       2e-6};
+                       2e-6,
+                       .sample = sample};

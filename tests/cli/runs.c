@@ -321,8 +321,8 @@ Test(runs, device_lists)
     s = run("devices");
     EXPECT_ALL(s.out, "index", "name", "platform", "family", "memory", "work-group", "local");
     spawn_free(&s);
-    s = run("doctor");
-    EXPECT_ALL(s.out, "its queue answers", "schedules");
+    s = run("doctor --seconds 1");
+    EXPECT_ALL(s.out, "its queue answers", "compared with the reference", " 0 wrong", "schedules");
     spawn_free(&s);
     s = spawn("", "time --device nosuchdevice --model tutorial");
     cr_expect_eq(s.code, 3);

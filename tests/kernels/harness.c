@@ -122,15 +122,6 @@ static bool fail_at(const char *name, const char *what)
     return false;
 }
 
-/* docs/numerics.md, "Rounding of sums", derives the numbers. */
-static double error_limit(const lh_op *op, const lh_variant *variant, const void *problem, int n)
-{
-    const double unit = 0x1p-24; /* half the distance from 1 to the next float */
-    double limit = op->tolerance > 0 ? op->tolerance : 1e-5;
-    if (op->terms) limit = unit * (2 + 1.2 * sqrt((double)op->terms(problem, n)));
-    return variant->growth > 0 ? variant->growth * limit : limit;
-}
-
 static bool compare(const trial *t, const lh_variant *variant, unsigned i)
 {
     const lh_op *op = t->list->op;
@@ -159,7 +150,7 @@ static bool compare(const trial *t, const lh_variant *variant, unsigned i)
             where = k;
         }
     }
-    double tolerance = error_limit(op, variant, t->problem, t->host.n);
+    double tolerance = lh_error_limit(op, variant, t->problem, t->host.n);
     if (getenv("LEHR_TEST_ERRORS")) /* how near to the limit */
         fprintf(stderr, "%s/%s %s: %.3g of %.1e, %zu terms\n", op->name, variant->name, what->name,
                 worst / (scale > 0 ? scale : 1) / tolerance, tolerance,
