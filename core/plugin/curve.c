@@ -18,6 +18,8 @@ typedef struct point {
 struct lh_curve {
     point *points;
     size_t count;
+    char *bytes; /* the file */
+    size_t size;
     char sha256[LH_SHA256_HEX];
 };
 
@@ -139,6 +141,9 @@ lehr_status lh_curve_read(lehr_context *ctx, const char *path, uint64_t steps_pe
     lehr_status st = lh_file_read(ctx, path, BYTES_MAX, LEHR_E_PARAM, &text, &bytes);
     if (st == LEHR_OK) lh_sha256(text, bytes, curve->sha256);
     if (st == LEHR_OK && strlen(text) != bytes) st = wrong(&r, "there is a zero byte: no text");
+    if (st == LEHR_OK) curve->bytes = lh_strdup(ctx, text);
+    if (st == LEHR_OK && !curve->bytes) st = LEHR_E_MEMORY;
+    curve->size = bytes;
     if (st == LEHR_OK) st = read_lines(&r, text);
     free(text);
     if (st != LEHR_OK) {
@@ -153,6 +158,7 @@ void lh_curve_free(lh_curve *curve)
 {
     if (!curve) return;
     free(curve->points);
+    free(curve->bytes);
     free(curve);
 }
 
@@ -170,6 +176,11 @@ double lh_curve_value(const lh_curve *curve, double x, bool hold)
     const point *a = &curve->points[low - 1];
     if (hold || low == curve->count) return a->y;
     return a->y + (a[1].y - a->y) * ((x - a->x) / (a[1].x - a->x));
+}
+
+lehr_status lh_curve_save(lehr_context *ctx, const lh_curve *curve, const char *path)
+{
+    return lh_file_write(ctx, path, curve->bytes, curve->size);
 }
 
 double lh_curve_end(const lh_curve *curve) { return curve->points[curve->count - 1].x; }

@@ -17,6 +17,8 @@ lehr_status lh_curve_read(lehr_context *ctx, const char *path, uint64_t steps_pe
 void lh_curve_free(lh_curve *curve);
 /* Straight lines between the points, or (hold) the last point reached; the ends are held. */
 double lh_curve_value(const lh_curve *curve, double x, bool hold);
+/* Writes the bytes it was read from. */
+lehr_status lh_curve_save(lehr_context *ctx, const lh_curve *curve, const char *path);
 /* Where the last point is. */
 double lh_curve_end(const lh_curve *curve);
 /* SHA-256 of the file's bytes, 64 hexadecimal digits. */

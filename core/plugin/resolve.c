@@ -6,7 +6,10 @@
 #include "core/plugin/scheduler.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "core/base/files.h"
 
 typedef struct resolver {
     lehr_scheduler *s;
@@ -116,10 +119,24 @@ static lehr_status resolve_formula(resolver *r, const lh_node *n, uint64_t total
     return LEHR_OK;
 }
 
+/* The name of a table's copy in a directory; told apart by the path it was named with. */
+static void copy_path(const lh_node *n, const char *directory, lh_str *out)
+{
+    char hash[LH_SHA256_HEX], name[40];
+    lh_sha256(n->path, strlen(n->path), hash);
+    snprintf(name, sizeof name, "table-%.12s.csv", hash);
+    lh_path_join(out, directory, name);
+}
+
 static lehr_status resolve_curve(resolver *r, lh_node *n)
 {
-    lehr_status st =
-        lh_curve_read(r->s->ctx, n->path, r->s->budget.steps_per_epoch, &n->curve);
+    const lehr_budget *budget = &r->s->budget;
+    lh_str copy = {0};
+    if (budget->tables) copy_path(n, budget->tables, &copy);
+    bool kept = budget->tables && !copy.failed && lh_file_exists(lh_str_text(&copy));
+    lehr_status st = lh_curve_read(r->s->ctx, kept ? lh_str_text(&copy) : n->path,
+                                   budget->steps_per_epoch, &n->curve);
+    lh_str_free(&copy);
     if (st != LEHR_OK) {
         lh_fail_context(r->s->ctx, "schedule '%.200s', column %zu: ", r->in.text, n->column + 1);
         return st;
@@ -224,6 +241,21 @@ static lehr_status resolve(resolver *r, uint32_t i, uint64_t total)
     n->plain = true;
     for (uint32_t k = n->child; k != LH_NO_NODE; k = r->s->nodes[k].next)
         n->plain = n->plain && r->s->nodes[k].plain;
+    return st;
+}
+
+lehr_status lehr_scheduler_save_tables(lehr_scheduler *s, const char *directory)
+{
+    lehr_status st = LEHR_OK;
+    lh_enter(s->ctx);
+    for (uint32_t i = 0; i < s->node_count && st == LEHR_OK; i++) {
+        lh_str path = {0};
+        if (!s->nodes[i].curve) continue;
+        copy_path(&s->nodes[i], directory, &path);
+        st = path.failed ? lh_fail(s->ctx, LEHR_E_MEMORY, "out of memory")
+                         : lh_curve_save(s->ctx, s->nodes[i].curve, lh_str_text(&path));
+        lh_str_free(&path);
+    }
     return st;
 }
 

@@ -363,29 +363,10 @@ lehr_status lh_weights_load(lehr_context *ctx, lehr_device *dev, lh_network *net
     return st;
 }
 
-/* The tables that schedules are read from, table("lr.csv"), must still be those of the run: the
- * SHA-256 of each stands in the resolved schedule. */
-static lehr_status check_tables(lh_trainer *t, const lh_safetensors *file)
-{
-    static const char mark[] = "sha256=";
-    const char *now = lh_str_text(&t->tuning.text);
-    const char *at = lh_safetensors_metadata(file, "schedule");
-    while (at && (at = strstr(at, mark)) != NULL) {
-        char hash[sizeof mark + 64];
-        snprintf(hash, sizeof hash, "%s", at);
-        at++;
-        if (!strstr(now, hash))
-            return lh_fail(t->ctx, LEHR_E_PARAM, "a table of the schedule has changed since the run "
-                           "began (%s then): put the file back, or start a new run", hash);
-    }
-    return LEHR_OK;
-}
-
 static lehr_status load_checkpoint(lh_trainer *t, const char *path)
 {
     lh_safetensors *file = NULL;
     lehr_status st = lh_safetensors_read(t->ctx, path, &file);
-    if (st == LEHR_OK) st = check_tables(t, file);
     if (st == LEHR_OK) st = load_weights(t->ctx, t->dev, t->net, file, "");
     for (uint32_t i = 0; st == LEHR_OK && i < lh_updater_slot_count(t->updater); i++) {
         char slot[96];
@@ -413,7 +394,7 @@ lehr_status lh_checkpoint_load(lh_trainer *t, const char *dir)
         else
             lh_log(t->ctx, LEHR_LOG_INFO, "continuing from %s", lh_str_text(&path));
         lh_str_free(&path);
-        if (st == LEHR_OK || st == LEHR_E_DEVICE || st == LEHR_E_PARAM) return st;
+        if (st == LEHR_OK || st == LEHR_E_DEVICE) return st;
     }
     lh_enter(t->ctx);
     return lh_fail(t->ctx, LEHR_E_CHECKPOINT,

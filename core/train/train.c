@@ -271,6 +271,7 @@ static lehr_status open_directory(lh_trainer *t)
             st = lh_fail(t->ctx, LEHR_E_USAGE, "'%s' holds a run already; continue it with --resume "
                          "%s, or choose another directory with --out", t->p.out, t->p.out);
         lh_str_free(&path);
+        if (st == LEHR_OK) st = lh_tuning_save_tables(&t->tuning, t->p.out);
     }
     if (st == LEHR_OK && t->p.resume)
         st = lh_settings_same_tables(t->ctx, t->p.resume, lh_str_text(&t->tuning.text));

@@ -251,6 +251,7 @@ static lehr_status probe(const lh_tuning *t, const lh_tuned *item)
 static lehr_status start_item(lh_tuning *t, lehr_registry *registry, uint64_t seed, lh_tuned *item)
 {
     lehr_budget budget = lh_clock_budget(&t->clock, item->base, seed);
+    budget.tables = t->tables;
     lehr_status st =
         lehr_scheduler_create(t->ctx, registry, item->spec, &budget, &item->scheduler);
     if (st != LEHR_OK && item != t->items) lh_fail_context(t->ctx, "%s: ", item->key);
@@ -275,6 +276,14 @@ static lehr_status start_items(lh_tuning *t, lehr_registry *registry, uint64_t s
     return st == LEHR_OK && t->text.failed ? lh_fail(t->ctx, LEHR_E_MEMORY, "out of memory") : st;
 }
 
+lehr_status lh_tuning_save_tables(const lh_tuning *t, const char *directory)
+{
+    lehr_status st = LEHR_OK;
+    for (uint32_t i = 0; i < t->count && st == LEHR_OK; i++)
+        st = lehr_scheduler_save_tables(t->items[i].scheduler, directory);
+    return st;
+}
+
 static lehr_status fail_no_lr(const lh_tuning *t, const lehr_train_params *p, double lr)
 {
     if (isnan(p->lr))
@@ -287,7 +296,7 @@ static lehr_status fail_no_lr(const lh_tuning *t, const lehr_train_params *p, do
 lehr_status lh_tuning_create(lehr_context *ctx, lehr_registry *registry, const lehr_model *model,
                              const lehr_train_params *p, uint64_t images, lh_tuning *t)
 {
-    *t = (lh_tuning){.ctx = ctx};
+    *t = (lh_tuning){.ctx = ctx, .tables = p->resume};
     t->clock = lh_clock_make(ctx, images, p->epochs, p->batch, p->accumulate);
     lehr_status st = lh_parameters_read(ctx, registry, p->optimizer, p->weight_decay, &t->parameters);
     if (st != LEHR_OK) return st;

@@ -38,6 +38,7 @@ typedef struct lh_tuning {
     lh_tuned *items; /* items[0] is the run's learning rate */
     uint32_t count, capacity;
     lh_clock clock;
+    const char *tables; /* the directory of the run that is resumed, with such copies, or NULL */
     lh_str text;     /* all schedules resolved: "cosine(…); momentum: linear(…)" */
 } lh_tuning;
 
@@ -46,6 +47,8 @@ typedef struct lh_tuning {
 lehr_status lh_tuning_create(lehr_context *ctx, lehr_registry *registry, const lehr_model *model,
                              const lehr_train_params *p, uint64_t images, lh_tuning *out);
 void lh_tuning_free(lh_tuning *tuning);
+/* Keeps copies of the files that schedules were read from, table("lr.csv"), in a run's directory. */
+lehr_status lh_tuning_save_tables(const lh_tuning *tuning, const char *directory);
 
 /* What groups say once and for all. */
 void lh_tuning_start(const lh_tuning *tuning, lh_updater *updater);

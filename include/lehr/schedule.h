@@ -62,6 +62,8 @@ typedef struct lehr_budget {
     uint64_t total_steps;      /* updates of the whole run; 0: open-ended */
     uint64_t samples_per_step; /* batch x accumulation; 0: not known */
     uint64_t seed;
+    const char *tables; /* directory with copies of the files of table("lr.csv"), which are read in
+                           place of the files themselves; NULL: none */
 } lehr_budget;
 
 typedef struct lehr_scheduler lehr_scheduler;
@@ -90,6 +92,9 @@ const char *lehr_scheduler_metric(const lehr_scheduler *scheduler, uint32_t i);
 /* The canonical text: every duration in updates, every parameter written out.  It reads back as the
  * same schedule, bit for bit. */
 const char *lehr_scheduler_text(const lehr_scheduler *scheduler);
+/* Writes a copy of each file that table("lr.csv") read into a directory, for budget.tables.
+ * Errors: LEHR_E_DISK. */
+lehr_status lehr_scheduler_save_tables(lehr_scheduler *scheduler, const char *directory);
 /* All state numbers of the metric-driven parts, in a fixed order; 0 for pure schedules. */
 uint32_t lehr_scheduler_state_count(const lehr_scheduler *scheduler);
 void lehr_scheduler_get_state(const lehr_scheduler *scheduler, double *out);
