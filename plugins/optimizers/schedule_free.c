@@ -96,7 +96,7 @@ static const lehr_optimizer schedule_free_sgd = {
     .advance = advance,
     .scalar = sgd_scalar,
     .enter_eval = "w = " X_CODE("momentum"),
-    .lr = 1};
+    .lr = 0.1};
 static const lehr_optimizer schedule_free_adamw = {
     .size = sizeof schedule_free_adamw,
     .name = "schedule_free_adamw",
