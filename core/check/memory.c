@@ -31,7 +31,8 @@ bool lh_fence_open(lh_fence *fence, const void *from, size_t size, size_t slack)
 
 bool lh_fence_lock(lh_fence *fence, bool read_only)
 {
-    if (!fence->base) return true;
+    if (!fence->base || fence->locked == read_only) return true;
+    fence->locked = read_only;
     return mprotect(fence->base, fence->length, read_only ? PROT_READ : PROT_READ | PROT_WRITE) == 0;
 }
 

@@ -123,12 +123,15 @@ ROW("running/floating_point", running_floating_point, "schedules/finite optimize
 ROW("running/locale", running_locale, "schedules/finite optimizers/finite", "calls leave the locale alone")
 ROW("running/directory", running_directory, "schedules/finite optimizers/finite",
     "calls leave the working directory and the file mode mask alone")
-ROW("running/signals", running_signals, "schedules/finite optimizers/finite", "calls install no signal handler")
-ROW("running/threads", running_threads, "schedules/finite optimizers/finite", "calls leave no thread or process")
+ROW("running/signals", running_signals, "schedules/finite optimizers/finite",
+    "calls install no signal handler")
+ROW("running/threads", running_threads, "schedules/finite optimizers/finite",
+    "calls leave no thread or process")
 ROW("running/output", running_output, "schedules/finite optimizers/finite", "calls print nothing")
 ROW("running/environment", running_environment, "schedules/finite optimizers/finite",
     "calls leave the environment variables alone")
-ROW("running/descriptors", running_descriptors, "schedules/finite optimizers/finite", "calls keep no file open")
+ROW("running/descriptors", running_descriptors, "schedules/finite optimizers/finite",
+    "calls keep no file open")
 
 ROW("whole/leaks", whole_leaks, "schedules/replay optimizers/finite",
     "destroy() gives back what create() took from the host")
@@ -136,7 +139,8 @@ ROW("whole/memory", whole_memory, "whole/leaks",
     "two thousand instances and their calls leave no memory behind")
 ROW("whole/allocation", whole_allocation, "whole/leaks",
     "when the host has no memory create() fails cleanly, at whichever request")
-ROW("whole/instances", whole_instances, "schedules/replay optimizers/advance", "two instances share no state")
+ROW("whole/instances", whole_instances, "schedules/replay optimizers/advance",
+    "two instances share no state")
 ROW("whole/threads", whole_threads, "whole/instances",
     "instances in four threads give what one alone gives")
 ROW("whole/globals", whole_globals, "whole/threads", "calls change no variable of the plugin")
@@ -144,4 +148,5 @@ ROW("whole/locale", whole_locale, "schedules/replay optimizers/finite",
     "values do not depend on the locale's decimal separator")
 ROW("whole/rounding", whole_rounding, "schedules/replay optimizers/finite",
     "values stay finite in other rounding modes")
-ROW("whole/exit", whole_exit, "schedules/replay optimizers/finite", "the process can end normally afterwards")
+ROW("whole/exit", whole_exit, "schedules/replay optimizers/finite",
+    "the process can end normally afterwards")

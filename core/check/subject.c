@@ -135,19 +135,12 @@ static bool lay_out(lh_subject *s)
     return ok;
 }
 
-/* Everything but the state (when it may change) and out becomes unwritable. */
+/* Everything but the state (when it may change) and out becomes unwritable, and stays so. */
 static void lock(lh_subject *s, bool state_too)
 {
     if (s->place != LH_READ_ONLY) return;
     for (int i = 0; i < LH_GIVEN_COUNT; i++)
-        if (i != LH_GIVEN_OUT && (i != LH_GIVEN_STATE || state_too))
-            lh_fence_lock(&s->fences[i], true);
-}
-
-static void unlock(lh_subject *s)
-{
-    if (s->place != LH_READ_ONLY) return;
-    for (int i = 0; i < LH_GIVEN_COUNT; i++) lh_fence_lock(&s->fences[i], false);
+        if (i != LH_GIVEN_OUT) lh_fence_lock(&s->fences[i], i != LH_GIVEN_STATE || state_too);
 }
 
 static const lehr_host *host_of(const lh_subject *s)
@@ -199,7 +192,6 @@ double lh_call_value_as(lh_subject *s, const lehr_budget *budget, uint64_t step)
     fegetenv(&env);
     double value = s->schedule->value(at, s->state);
     fesetenv(&env);
-    unlock(s);
     return value;
 }
 
@@ -218,7 +210,6 @@ lehr_status lh_call_observe(lh_subject *s, uint64_t step, double metric)
     fegetenv(&env);
     lehr_status st = s->schedule->observe(at, what, s->state);
     fesetenv(&env);
-    unlock(s);
     return st;
 }
 
@@ -258,7 +249,6 @@ static lehr_status advance(lh_subject *s, uint32_t pass, uint64_t t, double lr)
     fegetenv(&env);
     lehr_status st = s->optimizer->advance(at, s->state);
     fesetenv(&env);
-    unlock(s);
     return st;
 }
 
@@ -274,7 +264,6 @@ static lehr_status scalar(lh_subject *s, uint32_t pass, uint64_t t, double lr)
     fegetenv(&env);
     lehr_status st = s->optimizer->scalar(at, s->state, s->out);
     fesetenv(&env);
-    unlock(s);
     return st;
 }
 
@@ -314,7 +303,6 @@ static lehr_status call_check(lh_subject *s)
     if (s->schedule && s->schedule->check) st = s->schedule->check(host_of(s), at);
     if (s->optimizer && s->optimizer->check) st = s->optimizer->check(host_of(s), s->p);
     fesetenv(&env);
-    unlock(s);
     return st;
 }
 
@@ -332,7 +320,6 @@ static lehr_status call_create(lh_subject *s)
     st = s->schedule ? s->schedule->create(host_of(s), at, &s->self)
                      : s->optimizer->create(host_of(s), s->p, &s->self);
     fesetenv(&env);
-    unlock(s);
     s->created = st == LEHR_OK;
     return st;
 }
@@ -341,12 +328,14 @@ static lehr_status call_create(lh_subject *s)
 
 void lh_subject_set_state(lh_subject *s, const double *state)
 {
+    lh_fence_lock(&s->fences[LH_GIVEN_STATE], false);
     if (s->state_count) memcpy(s->state, state, s->state_count * sizeof *state);
 }
 
 void lh_subject_reset_state(lh_subject *s)
 {
     const lehr_var *vars = s->schedule ? s->schedule->state.at : s->optimizer->state.at;
+    lh_fence_lock(&s->fences[LH_GIVEN_STATE], false);
     for (uint32_t i = 0; i < s->state_count; i++) s->state[i] = vars[i].init;
 }
 

@@ -84,7 +84,7 @@ DEVICE = {
     "overflows": "device/finite", "scratch_kept": "device/resume",
     "zero_gradient": "device/zero_gradient", "no_such_name": "device/compiles", "rule_syntax": "device/compiles",
 }
-COMMAND = {"timeout": "3"}
+COMMAND = {"timeout": "30"}
 
 
 def needs_locale():
@@ -93,7 +93,8 @@ def needs_locale():
 
 
 def findings(lehr, path, only):
-    command = [lehr, "plugin", "check", path, "--json", "--timeout", COMMAND["timeout"]]
+    command = [lehr, "plugin", "check", path, "--json", "--timeout",
+               "3" if "hangs" in path else COMMAND["timeout"]]
     for name in only:
         command += ["--only", name]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300)
