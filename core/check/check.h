@@ -151,6 +151,8 @@ double lh_call_value_as(lh_subject *s, const lehr_budget *budget, uint64_t step)
 lehr_status lh_call_observe(lh_subject *s, uint64_t step, double metric);
 lehr_status lh_call_advance(lh_subject *s, uint64_t t, double lr);
 lehr_status lh_call_scalar(lh_subject *s, uint64_t t, double lr);
+/* advance() and scalar() of one pass (from 0). */
+lehr_status lh_call_pass(lh_subject *s, uint32_t pass, uint64_t t, double lr);
 /* value() or scalar() for one update, after which the floating-point environment is as it left it. */
 double lh_call_unguarded(lh_subject *s);
 
@@ -222,8 +224,14 @@ bool lh_check_registry(lehr_checker *c);
     X(running_environment) X(running_descriptors) X(whole_leaks) X(whole_memory) \
     X(whole_allocation) X(whole_globals) X(whole_instances) X(whole_threads) X(whole_locale) \
     X(whole_rounding) X(whole_exit)
+#define LH_DEVICE_CHECKS(X)                                                                        \
+    X(device_compiles) X(device_compiles_gpu) X(device_finite) X(device_zero_gradient)             \
+    X(device_choices) X(device_repeatable) X(device_permutation) X(device_split)                   \
+    X(device_non_finite) X(device_families) X(device_kept) X(device_halt) X(device_resume)         \
+    X(device_evaluation) X(device_double) X(device_quadratic)
 #define LH_DECLARE(name) lh_check_fn lh_check_##name;
 LH_CHECKS(LH_DECLARE)
+LH_DEVICE_CHECKS(LH_DECLARE)
 #undef LH_DECLARE
 
 #endif

@@ -133,6 +133,39 @@ ROW("running/environment", running_environment, "schedules/finite optimizers/fin
 ROW("running/descriptors", running_descriptors, "schedules/finite optimizers/finite",
     "calls keep no file open")
 
+ON_DEVICE("device/compiles", device_compiles, "tables/unique optimizers/finite",
+    "the rule compiles")
+ON_DEVICE("device/compiles_gpu", device_compiles_gpu, "device/compiles",
+    "it compiles for the other family of kernels too, where a device can be taken for a GPU")
+ON_DEVICE("device/finite", device_finite, "device/compiles",
+    "weights stay finite over 30 updates with gradients between -1 and 1")
+ON_DEVICE("device/zero_gradient", device_zero_gradient, "device/finite",
+    "a gradient of 0 leaves weights finite")
+ON_DEVICE("device/choices", device_choices, "device/finite",
+    "it compiles and stays finite with each word of each choice")
+ON_DEVICE("device/repeatable", device_repeatable, "device/finite",
+    "the same updates give the same bits again")
+ON_DEVICE("device/permutation", device_permutation, "device/repeatable",
+    "a weight gets the same bits wherever it stands (rules without sums)")
+ON_DEVICE("device/split", device_split, "device/repeatable",
+    "it gets the same bits however the groups are cut (rules without sums)")
+ON_DEVICE("device/non_finite", device_non_finite, "device/repeatable",
+    "a gradient that is not finite spoils its own weight only (rules without sums)")
+ON_DEVICE("device/families", device_families, "device/compiles_gpu device/repeatable",
+    "the kernels of both families agree (rules without sums)")
+ON_DEVICE("device/kept", device_kept, "device/finite",
+    "gradients, and weights outside its groups, keep their bits")
+ON_DEVICE("device/halt", device_halt, "device/finite",
+    "weights and slots keep their bits when training was halted")
+ON_DEVICE("device/resume", device_resume, "device/repeatable optimizers/resume",
+    "training that goes on from saved slots and state has the same weights, bit for bit")
+ON_DEVICE("device/evaluation", device_evaluation, "device/finite",
+    "weights for evaluation are finite, and training finds its own again")
+ON_DEVICE("device/double", device_double, "device/finite",
+    "weights agree with those of the same rule in double precision (rules without sums)")
+ON_DEVICE("device/quadratic", device_quadratic, "device/zero_gradient",
+    "200 updates with the rule's learning rate make the loss of a bowl smaller")
+
 ROW("whole/leaks", whole_leaks, "schedules/replay optimizers/finite",
     "destroy() gives back what create() took from the host")
 ROW("whole/memory", whole_memory, "whole/leaks",

@@ -282,6 +282,12 @@ lehr_status lh_call_scalar(lh_subject *s, uint64_t t, double lr)
     return scalar(s, passes_of(s) - 1, t, lr);
 }
 
+lehr_status lh_call_pass(lh_subject *s, uint32_t pass, uint64_t t, double lr)
+{
+    lehr_status st = advance(s, pass, t, lr);
+    return st == LEHR_OK ? scalar(s, pass, t, lr) : st;
+}
+
 double lh_call_unguarded(lh_subject *s)
 {
     lehr_progress t = progress(s, &s->budget, 1);

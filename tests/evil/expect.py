@@ -81,7 +81,8 @@ HOST = {
 }
 DEVICE = {
     "good_optimizer": "", "ascends": "device/quadratic", "cancels": "device/double",
-    "overflows": "device/finite", "scratch_kept": "device/resume",
+    "overflows": "device/finite", "evaluation_lost": "device/evaluation",
+    "wild_choice": "device/choices",
     "zero_gradient": "device/zero_gradient", "no_such_name": "device/compiles", "rule_syntax": "device/compiles",
 }
 COMMAND = {"timeout": "30"}

@@ -16,13 +16,15 @@ static const lehr_param params[] = {
 #else
     {"beta", "share of the momentum", 0.9, 0, 1, LEHR_REAL, LEHR_P_OPEN_MAX, 0, 0},
 #endif
-    {"eps", "keeps the quotient finite", 1e-8, 0, 1, LEHR_REAL, LEHR_P_OPEN_MIN, 0, 0}};
+    {"eps", "keeps the quotient finite", 1e-8, 0, 1, LEHR_REAL, LEHR_P_OPEN_MIN, 0, 0},
+#if defined(EVIL_wild_choice)
+    LEHR_BOOLP("wild", 0, "takes the logarithm of a negative number"),
+#endif
+};
 static const lehr_slot slots[] = {
     LEHR_SLOT("m", "momentum"),
 #if defined(EVIL_unused_slot)
     LEHR_SLOT("v", "of no use"),
-#elif defined(EVIL_scratch_kept)
-    LEHR_SCRATCH("before", "what the last update left here"),
 #endif
 };
 static const lehr_var state[] = {LEHR_VAR("power", 1, "beta^t"), LEHR_VAR("count", 0, "updates")};
@@ -40,10 +42,10 @@ static const char *const scalars[] = {"share", "correct"};
     "w -= lr * correct * m;\n"
 #elif defined(EVIL_overflows)
 #define RULE "m = beta * m + share * exp(100 + fabs(g));\nw -= lr * correct * m;\n"
-#elif defined(EVIL_scratch_kept)
-#define RULE "m = beta * m + share * g + before;\nbefore = g;\nw -= lr * correct * m;\n"
-#elif defined(EVIL_unused_slot)
-#define RULE "m = beta * m + share * g;\nw -= lr * correct * m / (1 + eps);\n"
+#elif defined(EVIL_wild_choice)
+#define RULE                                                                                       \
+    "m = wild != 0 ? log(-1 - fabs(g)) : beta * m + share * g;\n"                                  \
+    "w -= lr * correct * m / (1 + eps);\n"
 #else
 #define RULE "m = beta * m + share * g;\nw -= lr * correct * m / (1 + eps);\n"
 #endif
@@ -118,6 +120,9 @@ static const lehr_optimizer optimizer = {
     .size = sizeof optimizer, .name = "evil", .doc = "m = beta m + (1 - beta) g, w -= lr m",
     .params = LEHR_TABLE(params), .slots = LEHR_TABLE(slots), .state = LEHR_TABLE(state),
     .scalars = LEHR_TABLE(scalars), .passes = LEHR_TABLE(passes), .advance = advance,
+#if defined(EVIL_evaluation_lost)
+    .enter_eval = "w = m;", .leave_eval = "w = 2 * w;",
+#endif
     .scalar = scalar, .check = check, .create = create, .destroy = destroy, .lr = 0.01};
 LEHR_OPTIMIZER_PLUGIN("org.example.evil", "1.0", optimizer)
 

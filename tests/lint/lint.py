@@ -10,7 +10,7 @@ import sys
 sys.dont_write_bytecode = True
 # A folder may include what stands on a lower floor, and itself.
 FLOORS = {"core/base": 0, "core/runtime": 1, "kernels": 2, "core/plugin": 2, "core/model": 3,
-          "core/data": 4, "core/train": 5, "core/study": 6, "core/check": 3}
+          "core/data": 4, "core/train": 5, "core/study": 6, "core/check": 4}
 VENDORS = (r"nvidia|geforce|cuda|\bamd\b|radeon|rocm|\bintel\b|pocl|\bmali\b|adreno|qualcomm|rusticl|"
            r"llvmpipe|\bapple\b|imagination|powervr")
 LIBRARY = ("core/", "kernels/", "include/")
