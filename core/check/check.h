@@ -206,24 +206,24 @@ bool lh_check_registry(lehr_checker *c);
 
 /* ---- the checks ---- */
 #define LH_CHECKS(X) \
-    X(binary_file) X(binary_object) X(binary_entry) X(binary_exports) X(binary_undefined) X(binary_libraries) \
-    X(binary_stack) X(binary_tls) X(binary_relocations) X(binary_search_path) X(loading_opens) \
-    X(loading_floating_point) X(loading_locale) X(loading_directory) X(loading_signals) \
-    X(loading_threads) X(loading_output) X(loading_environment) X(loading_descriptors) \
-    X(entry_same) X(entry_threads) X(entry_accepted) X(structs_sizes) X(structs_abi) \
-    X(structs_extensions) X(tables_accepted) X(tables_language) X(tables_unique) X(tables_docs) \
-    X(tables_ranges) X(tables_defaults) X(tables_presets) X(tables_text) X(tables_identity) \
-    X(schedules_finite) X(schedules_read_only) X(schedules_inside) X(schedules_pure) \
-    X(schedules_order) X(schedules_bounds) X(schedules_random) X(schedules_extremes) \
-    X(schedules_open_ended) X(schedules_no_epochs) X(schedules_short_runs) X(schedules_bases) \
-    X(schedules_observe) X(schedules_replay) X(schedules_state) X(schedules_resume) \
-    X(schedules_speed) X(optimizers_unused) X(optimizers_scalars) X(optimizers_finite) \
-    X(optimizers_read_only) X(optimizers_inside) X(optimizers_pure) X(optimizers_advance) \
-    X(optimizers_ranges) X(optimizers_resume) X(running_floating_point) X(running_locale) \
-    X(running_directory) X(running_signals) X(running_threads) X(running_output) \
-    X(running_environment) X(running_descriptors) X(whole_leaks) X(whole_memory) \
-    X(whole_allocation) X(whole_globals) X(whole_instances) X(whole_threads) X(whole_locale) \
-    X(whole_rounding) X(whole_exit)
+    X(binary_file) X(binary_object) X(binary_entry) X(binary_exports) X(binary_undefined) \
+    X(binary_libraries) X(binary_stack) X(binary_tls) X(binary_relocations) \
+    X(binary_search_path) X(loading_opens) X(loading_floating_point) X(loading_locale) \
+    X(loading_directory) X(loading_signals) X(loading_threads) X(loading_output) \
+    X(loading_environment) X(loading_descriptors) X(entry_same) X(entry_threads) \
+    X(entry_accepted) X(structs_sizes) X(structs_abi) X(structs_extensions) X(tables_accepted) \
+    X(tables_language) X(tables_unique) X(tables_docs) X(tables_ranges) X(tables_defaults) \
+    X(tables_presets) X(tables_text) X(tables_identity) X(schedules_finite) \
+    X(schedules_read_only) X(schedules_inside) X(schedules_pure) X(schedules_order) \
+    X(schedules_bounds) X(schedules_random) X(schedules_extremes) X(schedules_open_ended) \
+    X(schedules_no_epochs) X(schedules_short_runs) X(schedules_bases) X(schedules_observe) \
+    X(schedules_replay) X(schedules_state) X(schedules_resume) X(schedules_speed) \
+    X(optimizers_unused) X(optimizers_scalars) X(optimizers_finite) X(optimizers_read_only) \
+    X(optimizers_inside) X(optimizers_pure) X(optimizers_advance) X(optimizers_ranges) \
+    X(optimizers_resume) X(running_floating_point) X(running_locale) X(running_directory) \
+    X(running_signals) X(running_threads) X(running_output) X(running_environment) \
+    X(running_descriptors) X(whole_leaks) X(whole_memory) X(whole_allocation) X(whole_globals) \
+    X(whole_instances) X(whole_threads) X(whole_locale) X(whole_rounding) X(whole_exit)
 #define LH_DEVICE_CHECKS(X)                                                                        \
     X(device_compiles) X(device_compiles_gpu) X(device_finite) X(device_zero_gradient)             \
     X(device_choices) X(device_repeatable) X(device_permutation) X(device_split)                   \

@@ -2,7 +2,7 @@
  *
  * The passes of an element-wise rule in double: a kernel of the check's own, so that the engine and
  * the rule's precision are judged by something else.  All numbers stand in one buffer. */
-#include "core/check/trial.h"
+#include "core/check/rig.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,29 +13,29 @@ static void declare(lh_str *out, const char *name, uint32_t at)
     lh_str_printf(out, "    const real %s = lh_n[%u];\n", name, (unsigned)at);
 }
 
-static const lehr_slot *slots_of(const lh_trial *t) { return t->d->slots.at; }
+static const lehr_slot *slots_of(const lh_rig *t) { return t->d->slots.at; }
 
-static double param_value(const lh_trial *t, const char *name)
+static double param_value(const lh_rig *t, const char *name)
 {
     for (uint32_t i = 0; i < t->d->params.count; i++)
         if (strcmp(lh_params(&t->d->params)[i].name, name) == 0) return t->subject.binding.p[i];
     return 0;
 }
 
-static bool exists(const lh_trial *t, uint32_t i)
+static bool exists(const lh_rig *t, uint32_t i)
 {
     const lehr_slot *s = &slots_of(t)[i];
     return !s->when || param_value(t, s->when) != 0;
 }
 
-static double start_of(const lh_trial *t, uint32_t i)
+static double start_of(const lh_rig *t, uint32_t i)
 {
     const lehr_slot *s = &slots_of(t)[i];
     return s->init_from ? param_value(t, s->init_from) : s->init;
 }
 
 /* Numbers: lr, parameters, then the scalars pass by pass. */
-static void write_source(const lh_trial *t, lh_str *out)
+static void write_source(const lh_rig *t, lh_str *out)
 {
     const lehr_optimizer *d = t->d;
     const lehr_pass *passes = d->passes.at;
@@ -75,27 +75,27 @@ static void write_source(const lh_trial *t, lh_str *out)
 typedef struct buffers {
     cl_mem w, g, numbers, slots;
     cl_kernel kernel;
-    double *host; /* LH_TRIAL_ARENA numbers on their way */
+    double *host; /* LH_RIG_ARENA numbers on their way */
 } buffers;
 
-static bool write_doubles(lh_trial *t, cl_mem to, size_t at, const double *from, size_t count)
+static bool write_doubles(lh_rig *t, cl_mem to, size_t at, const double *from, size_t count)
 {
     return lh_buffer_write(t->dev, to, at * sizeof *from, count * sizeof *from, from) == LEHR_OK;
 }
 
-static bool fill_slots(lh_trial *t, buffers *b, const double *w)
+static bool fill_slots(lh_rig *t, buffers *b, const double *w)
 {
     bool ok = true;
     for (uint32_t i = 0; i < t->d->slots.count && ok; i++) {
         bool from_weight = (slots_of(t)[i].flags & LEHR_SLOT_FROM_WEIGHT) != 0;
-        for (uint32_t k = 0; k < LH_TRIAL_ARENA; k++)
+        for (uint32_t k = 0; k < LH_RIG_ARENA; k++)
             b->host[k] = from_weight ? w[k] : start_of(t, i);
-        ok = write_doubles(t, b->slots, (size_t)i * LH_TRIAL_ARENA, b->host, LH_TRIAL_ARENA);
+        ok = write_doubles(t, b->slots, (size_t)i * LH_RIG_ARENA, b->host, LH_RIG_ARENA);
     }
     return ok;
 }
 
-static bool update(lh_trial *t, buffers *b, uint64_t n, double *numbers)
+static bool update(lh_rig *t, buffers *b, uint64_t n, double *numbers)
 {
     uint32_t at = 0;
     numbers[at++] = t->lr;
@@ -104,23 +104,23 @@ static bool update(lh_trial *t, buffers *b, uint64_t n, double *numbers)
         if (lh_call_pass(&t->subject, p, n, t->lr) != LEHR_OK) return false;
         for (uint32_t k = 0; k < t->d->scalars.count; k++) numbers[at++] = t->subject.out[k];
     }
-    lh_trial_gradient(t, n, 1);
-    for (uint32_t i = 0; i < LH_TRIAL_ARENA; i++) b->host[i] = (double)t->g[i];
-    return write_doubles(t, b->g, 0, b->host, LH_TRIAL_ARENA) &&
+    lh_rig_gradient(t, n, 1);
+    for (uint32_t i = 0; i < LH_RIG_ARENA; i++) b->host[i] = (double)t->g[i];
+    return write_doubles(t, b->g, 0, b->host, LH_RIG_ARENA) &&
            write_doubles(t, b->numbers, 0, numbers, at) &&
            lh_kernel_args(t->dev, b->kernel, "mmmmu", b->w, b->g, b->numbers, b->slots,
-                          (unsigned)LH_TRIAL_ARENA) == LEHR_OK &&
-           lh_launch_1d(t->dev, b->kernel, LH_TRIAL_ARENA, 64) == LEHR_OK;
+                          (unsigned)LH_RIG_ARENA) == LEHR_OK &&
+           lh_launch_1d(t->dev, b->kernel, LH_RIG_ARENA, 64) == LEHR_OK;
 }
 
-static bool open_buffers(lh_trial *t, buffers *b, size_t numbers)
+static bool open_buffers(lh_rig *t, buffers *b, size_t numbers)
 {
     lh_str source = {0}, name = {0};
     cl_program program = NULL;
-    size_t bytes = LH_TRIAL_ARENA * sizeof(double);
+    size_t bytes = LH_RIG_ARENA * sizeof(double);
     write_source(t, &source);
     lh_str_printf(&name, "reference/%s", lh_str_text(&t->subject.text));
-    b->host = lh_alloc(t->c->inner, LH_TRIAL_ARENA, sizeof *b->host);
+    b->host = lh_alloc(t->c->inner, LH_RIG_ARENA, sizeof *b->host);
     bool ok = b->host && lh_buffer_create(t->dev, bytes, &b->w) == LEHR_OK &&
               lh_buffer_create(t->dev, bytes, &b->g) == LEHR_OK &&
               lh_buffer_create(t->dev, numbers * sizeof(double), &b->numbers) == LEHR_OK &&
@@ -133,20 +133,20 @@ static bool open_buffers(lh_trial *t, buffers *b, size_t numbers)
     return ok;
 }
 
-bool lh_trial_reference(lh_trial *t, uint64_t count, double *w, const char **reason)
+bool lh_rig_reference(lh_rig *t, uint64_t count, double *w, const char **reason)
 {
     buffers b = {.w = NULL};
     size_t numbers = 1 + t->d->params.count + (size_t)t->d->passes.count * t->d->scalars.count;
     *reason = !lh_device_traits(t->dev)->fp64 ? "the device has no double precision" : NULL;
-    if (!lh_trial_elementwise(t->d)) *reason = "the rule sums over weights";
+    if (!lh_rig_elementwise(t->d)) *reason = "the rule sums over weights";
     if (t->d->flags & LEHR_O_NEEDS_LOSS) *reason = "the rule needs the loss";
     if (*reason) return false;
     lh_enter(t->c->inner);
     double *values = lh_alloc(t->c->inner, numbers, sizeof *values);
     bool ok = values && open_buffers(t, &b, numbers) &&
-              write_doubles(t, b.w, 0, w, LH_TRIAL_ARENA) && fill_slots(t, &b, w);
+              write_doubles(t, b.w, 0, w, LH_RIG_ARENA) && fill_slots(t, &b, w);
     for (uint64_t n = 1; n <= count && ok; n++) ok = update(t, &b, n, values);
-    ok = ok && lh_buffer_read(t->dev, b.w, 0, LH_TRIAL_ARENA * sizeof *w, w) == LEHR_OK;
+    ok = ok && lh_buffer_read(t->dev, b.w, 0, LH_RIG_ARENA * sizeof *w, w) == LEHR_OK;
     if (!ok) *reason = lehr_context_message(t->c->inner);
     free(values);
     free(b.host);
