@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which variant is chosen: the order of precedence, checking at first use, and passing over a variant
+ * that is wrong.  The wrong one is planted: a copy of an op's table with one more row. */
+#define _GNU_SOURCE
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/files.h"
+#include "core/runtime/cache.h"
+#include "kernels/add/add.h"
+#include "kernels/tune.h"
+#include "tests/cases/cases.h"
+
+static lehr_context *ctx;
+static lehr_device *dev;
+static char dir[64], warnings[4096], text[LH_DESCRIBE];
+static const lh_add_problem shape = {2, 77, LH_ACT_NONE};
+static lh_variant rows[2];
+static lh_op op;
+
+static void keep_warning(void *user, uint32_t level, const char *line)
+{
+    (void)user;
+    if (level == LEHR_LOG_WARN && strlen(warnings) + strlen(line) + 2 < sizeof warnings)
+        strcat(strcat(warnings, line), "\n");
+}
+
+static const lh_variant *plain(void)
+{
+    return &lh_add_forward.variants[lh_add_forward.variant_count - 1];
+}
+
+/* Right, but for the last element of y. */
+static lehr_status run_wrong(lh_exec *e, const lh_args *a)
+{
+    lehr_status st = plain()->run(e, a);
+    size_t last = lh_add_forward.count(&shape, LH_ADD_Y, a->n) - 1;
+    float y = 0;
+    if (st == LEHR_OK) st = lh_buffer_read(e->dev, a->buf[LH_ADD_Y], last * 4, 4, &y);
+    y += 1e-3f;
+    return st != LEHR_OK ? st : lh_buffer_write(e->dev, a->buf[LH_ADD_Y], last * 4, 4, &y);
+}
+
+static void reopen(void)
+{
+    lehr_device_destroy(&dev);
+    warnings[0] = '\0';
+    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
+}
+
+static void setup(void)
+{
+    const lehr_context_params params = {.log = keep_warning};
+    snprintf(dir, sizeof dir, "/tmp/lehr-select-XXXXXX");
+    cr_assert_not_null(mkdtemp(dir));
+    setenv("LEHR_CACHE", dir, 1);
+    cr_assert_eq(lehr_context_create(&params, &ctx), LEHR_OK);
+    rows[0] = rows[1] = *plain();
+    rows[0].name = "planted";
+    op = lh_add_forward;
+    op.variants = rows;
+    op.variant_count = 2;
+    op.describe(&shape, text, sizeof text);
+    reopen();
+}
+
+static void teardown(void)
+{
+    char command[128];
+    lehr_device_destroy(&dev);
+    lehr_context_destroy(&ctx);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    cr_expect_eq(system(command), 0);
+}
+
+TestSuite(choice, .init = setup, .fini = teardown);
+
+/* Creates an exec: "variant (why)". */
+static const char *chosen(void)
+{
+    static char out[128];
+    lh_exec *exec = NULL;
+    lehr_status st = lh_exec_create(dev, &op, &shape, &exec);
+    const lh_kept *row = lh_kept_find(dev, LH_KEPT_CHOSEN, op.name, text, NULL);
+    snprintf(out, sizeof out, "%s (%s)", st == LEHR_OK ? exec->variant->name : lehr_status_name(st),
+             st == LEHR_OK && row && row->note ? row->note : "");
+    if (st != LEHR_OK) lh_enter(ctx);
+    lh_exec_destroy(&exec);
+    return out;
+}
+
+static void keep(lh_kept_kind kind, const char *variant)
+{
+    cr_assert_eq(lh_kept_add(dev, &(lh_kept){.kind = kind, .op = op.name, .problem = text,
+                                             .variant = variant}), LEHR_OK);
+}
+
+Test(choice, order_of_precedence)
+{
+    setenv("LEHR_SELF_TEST", "0", 1);
+    cr_expect_str_eq(chosen(), "planted (first)");
+    keep(LH_KEPT_BEST, "elementwise");
+    cr_expect_str_eq(chosen(), "elementwise (measured)");
+    keep(LH_KEPT_RECORDED, "planted");
+    cr_expect_str_eq(chosen(), "planted (recorded)");
+    setenv("LEHR_VARIANT", "add.forward=elementwise", 1);
+    cr_expect_str_eq(chosen(), "elementwise (forced)");
+    unsetenv("LEHR_VARIANT");
+    reopen(); /* what was measured is kept, what a run recorded is not */
+    cr_expect_str_eq(chosen(), "elementwise (measured)");
+    keep(LH_KEPT_BEST, "nonsense"); /* stored by another version, say */
+    cr_expect_str_eq(chosen(), "planted (first)");
+    cr_expect_str_eq(warnings, "");
+    keep(LH_KEPT_RECORDED, "nonsense");
+    cr_expect_str_eq(chosen(), "planted (first)");
+    cr_expect(strstr(warnings, "goes on with other bits"), "%s", warnings);
+}
+
+Test(choice, a_wrong_variant_is_passed_over_and_remembered)
+{
+    rows[0].run = run_wrong;
+    setenv("LEHR_SELF_TEST", "0", 1);
+    reopen();
+    cr_expect_str_eq(chosen(), "planted (first)", "without checks it is not known to be wrong");
+    unsetenv("LEHR_SELF_TEST");
+    reopen();
+    cr_expect_str_eq(chosen(), "elementwise (first)");
+    cr_expect(strstr(warnings, "add.forward/planted computes wrong results"), "%s", warnings);
+    setenv("LEHR_SELF_TEST", "0", 1);
+    reopen();
+    cr_expect_str_eq(chosen(), "elementwise (first)", "forgotten");
+    cr_expect_str_eq(warnings, "", "told once");
+    keep(LH_KEPT_BEST, "planted");
+    cr_expect_str_eq(chosen(), "elementwise (first)");
+    setenv("LEHR_VARIANT", "add.forward=planted", 1);
+    cr_expect_str_eq(chosen(), "planted (forced)", "who forces it gets it");
+    unsetenv("LEHR_VARIANT");
+    rows[1].run = run_wrong;
+    unsetenv("LEHR_SELF_TEST");
+    keep(LH_KEPT_GOOD, "planted"); /* overrules the verdict */
+    keep(LH_KEPT_BAD, "elementwise");
+    cr_expect_str_eq(chosen(), "planted (measured)");
+    keep(LH_KEPT_BAD, "planted");
+    cr_expect_str_eq(chosen(), "LEHR_E_UNSUPPORTED ()", "nothing is left");
+}
+
+/* A wrong variant cannot win, however fast; one that is much slower does not. */
+Test(choice, tuning)
+{
+    lh_tune tune;
+    rows[0].run = run_wrong;
+    cr_assert_eq(lh_tune_problem(dev, &op, &shape, 0.01, &tune), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
+    cr_expect_str_eq(tune.rows[0].outcome, "wrong");
+    cr_expect(strstr(tune.rows[0].reason, "y is off by"), "%s", tune.rows[0].reason);
+    cr_expect_eq(tune.winner, 1);
+    cr_expect_eq(tune.wrong, 1);
+    cr_expect(tune.rows[1].ms > 0);
+    cr_expect_eq(lh_tune_choices(dev, &op, &shape), 1);
+    cr_assert_eq(lh_tune_explain(dev, &op, &shape, &tune), LEHR_OK);
+    cr_expect_str_eq(tune.rows[0].outcome, "excluded");
+    cr_expect_str_eq(tune.rows[1].outcome, "chosen");
+    cr_expect_str_eq(tune.rows[1].reason, "first");
+
+    /* matrices: 400 times the work, done in the same op, is hopeless or slower */
+    static const lh_add_problem large = {4, 200000, LH_ACT_NONE};
+    lh_add_problem p = large;
+    cr_assert_eq(lh_tune_problem(dev, &lh_add_forward, &p, 0.05, &tune), LEHR_OK);
+    cr_expect_geq(tune.winner, 0);
+    for (unsigned i = 0; i < tune.count; i++)
+        if ((int)i != tune.winner && tune.rows[i].ms > 0)
+            cr_expect_geq(tune.rows[i].ms, 0.9 * tune.rows[tune.winner].ms);
+}
+
+/* Random operands suit every op: what is right is found right.  One problem an op, its first variant. */
+Test(choice, right_variants_are_found_right)
+{
+    setenv("LEHR_SELF_TEST", "0", 1);
+    for (size_t i = 0; i < lh_case_list_count; i++) {
+        const lh_case_list *list = lh_case_lists[i];
+        void *problem = calloc(1, list->op->problem_size);
+        lh_exec *exec = NULL;
+        lh_verdict verdict = LH_VERDICT_UNKNOWN;
+        lh_str reason = {0};
+        cr_assert(list->problem(0, 0, problem));
+        cr_assert_eq(lh_exec_create(dev, list->op, problem, &exec), LEHR_OK, "%s",
+                     lehr_context_message(ctx));
+        cr_assert_eq(lh_trial_check(exec, &verdict, &reason), LEHR_OK, "%s", lehr_context_message(ctx));
+        cr_expect_eq(verdict, LH_VERDICT_GOOD, "%s/%s: %s", list->op->name, exec->variant->name,
+                     lh_str_text(&reason));
+        lh_str_free(&reason);
+        lh_exec_destroy(&exec);
+        free(problem);
+    }
+}
