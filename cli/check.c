@@ -257,6 +257,8 @@ static bool matches(const char *name, const char *wish)
 
 static bool select_checks(const settings *set, report *r)
 {
+    static const char *const groups[] = {"binary",     "loading", "entry",  "structs", "tables", "schedules",
+                                         "optimizers", "running", "device", "whole"};
     const option_value *only = &set->values[OPT_ONLY];
     const char *names[CHECKS_MAX];
     for (r->count = 0; r->count < CHECKS_MAX && lehr_check_row(r->count); r->count++)
@@ -267,7 +269,8 @@ static bool select_checks(const settings *set, report *r)
         for (uint32_t i = 0; i < r->count; i++)
             if (matches(names[i], only->items[k])) found = r->wanted[i] = 1;
         if (found) continue;
-        const char *near = nearest_word(only->items[k], names, r->count);
+        const char *near = nearest_word(only->items[k], groups, sizeof groups / sizeof *groups);
+        if (!near) near = nearest_word(only->items[k], names, r->count);
         return usage_error(set->verb, "--only %s: there is no such check or group%s%s; "
                                       "lehr plugin check --list shows all",
                            only->items[k], near ? "; did you mean " : "", near ? near : "");
@@ -295,6 +298,16 @@ static int check_file(const settings *set, const char *file)
     return code;
 }
 
+/* A device that the user named must exist; without one the checks that need it are skipped. */
+static int check_device(settings *set)
+{
+    session s;
+    if (!option_given(set, OPT_DEVICE)) return 0;
+    lehr_status st = session_start(&s, set);
+    if (st == LEHR_OK) st = session_device(&s);
+    return session_end(&s, st);
+}
+
 int verb_plugin_check(settings *set)
 {
     int code = 0;
@@ -303,6 +316,8 @@ int verb_plugin_check(settings *set)
         usage_error(set->verb, "name the file of a plugin, or give --list");
         return EXIT_USAGE;
     }
+    code = check_device(set);
+    if (code != 0) return code;
     for (size_t i = 0; i < set->arg_count; i++) {
         if (access(set->args[i], R_OK) != 0) {
             fprintf(stderr, "lehr plugin check: %s: %s\n", set->args[i], strerror(errno));

@@ -71,7 +71,7 @@ int lh_check_binary_object(lehr_checker *c)
     if (!readable(c)) return LEHR_CHECK_FAIL;
     lh_enter(c->inner);
     if (lh_elf_check(c->inner, c->file, c->bytes, c->size) == LEHR_OK || c->elf.exec_stack ||
-        c->elf.static_tls || !holds(&c->elf.strong, entry_name))
+        c->elf.static_tls || (c->elf.symbols && !holds(&c->elf.strong, entry_name)))
         return LEHR_CHECK_OK;
     return lh_verdict(c, LEHR_CHECK_FAIL, "build it with cc -fPIC -shared, on this machine", "%s",
                       lehr_context_message(c->inner));

@@ -17,7 +17,7 @@ typedef struct lh_elf_names {
     uint32_t count, total; /* total may be larger than what is kept */
 } lh_elf_names;
 typedef struct lh_elf {
-    bool dynamic, exec_stack, static_tls, text_relocations, search_path;
+    bool dynamic, symbols, exec_stack, static_tls, text_relocations, search_path;
     lh_elf_names strong, weak, undefined, needed; /* exported, exported, wanted, libraries */
 } lh_elf;
 /* NULL, or why the bytes cannot be read as a shared object of this machine's word size. */

@@ -65,9 +65,11 @@ static void read_sections(const image *in, lh_elf *out)
         ElfW(Shdr) table, strings;
         uint64_t at = in->head.e_shoff, step = sizeof table;
         if (!take(in, at + i * step, &table, sizeof table)) return;
-        if (table.sh_type == SHT_DYNSYM &&
-            take(in, at + table.sh_link * step, &strings, sizeof strings))
-            read_symbols(in, &table, &strings, out);
+        if (table.sh_type != SHT_DYNSYM ||
+            !take(in, at + table.sh_link * step, &strings, sizeof strings))
+            continue;
+        out->symbols = true;
+        read_symbols(in, &table, &strings, out);
     }
 }
 
