@@ -38,7 +38,7 @@ def main():
     size = ["--weights", a.weights, "--tensors", a.tensors]
     rows, version = [], ""
     for _ in range(a.rounds):
-        row = run([a.bench, "--json", "--rounds", 9, *size])
+        row = run([a.bench, "--json", "--rounds", 25, *size])
         for mode in MODES:
             theirs = run([a.python, HERE / "torch_optimizer.py", "--mode", mode, *size], **MALLOC)
             row["torch_" + mode + "_ms"], row["torch_" + mode + "_best_ms"] = theirs["ms"], theirs["best_ms"]
