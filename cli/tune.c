@@ -86,7 +86,7 @@ static void print_end(const settings *set, const lehr_tune_result *r)
            "%u kernels wrong\n", r->measured, r->problems, fixed_text(r->seconds, 1, seconds), r->changed,
            r->wrong);
     if (r->measured < r->problems) puts("the rest had no time: give a larger --seconds, or --op");
-    if (store) printf("stored in %s\n", *r->path ? r->path : "nothing: LEHR_CACHE=off");
+    if (store && r->measured) printf("stored in %s\n", *r->path ? r->path : "nothing: LEHR_CACHE=off");
 }
 
 int verb_tune(settings *set)

@@ -143,7 +143,7 @@ lehr_status lehr_tune(lehr_device *device, const lehr_model *model, const lehr_t
     lehr_status st = collect(device, model, (int)params->batch, &list);
     if (st == LEHR_OK) st = narrow(device, &list, params);
     result->problems = (uint32_t)list.count;
-    double until = begin + params->seconds;
+    double until = lh_now() + params->seconds; /* compiling for the plan does not count */
     for (int i = 0; i < list.count && st == LEHR_OK && !stop; i++) {
         if (!params->explain && lh_now() >= until) break;
         st = one(device, &list, i, params, until, result, &stop);

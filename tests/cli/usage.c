@@ -239,7 +239,7 @@ Test(usage, output_that_cannot_be_written)
 }
 
 static const char *const commands[] = {
-    "train", "compare", "find-lr", "eval", "time", "schedule list", "schedule show", "schedule plot",
+    "train", "compare", "find-lr", "eval", "time", "tune", "schedule list", "schedule show", "schedule plot",
     "optimizer list", "plugin list", "models", "devices", "doctor",
 };
 

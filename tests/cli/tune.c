@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lehr tune at the command line: measuring, explaining, what is stored, several at once, wrong input. */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/cli/spawn.h"
+
+static const char before[] = "printf 'input 3 32 32\\nconv 8 5x5 stride=4\\nrelu\\nmaxpool 2\\nflatten\\n"
+                             "dense 16\\nrelu\\ndense 10\\n' >small.model; export LEHR_CACHE=$PWD/cache "
+                             "LEHR_SELF_TEST=0;";
+
+/* Shell text after the model file was written and with a cache directory of its own. */
+static spawned shell(const char *text)
+{
+    char line[4096];
+    snprintf(line, sizeof line, "%s %s", before, text);
+    return spawn_shell(line);
+}
+
+#define TUNE "\"$LEHR\" tune --model small.model --batch 8 "
+
+static void expect(spawned s, int code, const char *const *words, size_t count)
+{
+    cr_expect_eq(s.code, code, "%d: %s%s", s.code, s.out, s.err);
+    for (size_t i = 0; i < count; i++)
+        cr_expect(strstr(s.out, words[i]) || strstr(s.err, words[i]), "no '%s' in:\n%s%s", words[i], s.out,
+                  s.err);
+    spawn_free(&s);
+}
+
+#define EXPECT(text, code, ...)                                                                            \
+    expect(shell(text), code, (const char *const[]){__VA_ARGS__},                                          \
+           sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+Test(tune, measures_stores_and_explains)
+{
+    EXPECT(TUNE "--op dense --seconds 20 --dry-run; grep -c ^best cache/*.txt", 1, "dense.forward",
+           "n=8 in=", "GFLOP/s", "problems with a choice measured");
+    EXPECT(TUNE "--op dense --seconds 20; grep -h ^best cache/*.txt", 0, "stored in ", "cache/tuning-",
+           "best\tdense.forward\tn=8 in=", "best\tdense.backward_filter\t");
+    EXPECT(TUNE "--explain", 0, "conv.forward", "measured", "excluded", "made for devices with");
+    spawned s = shell(TUNE "--explain --json");
+    json_t *json = json_loads(s.out, 0, NULL);
+    cr_assert_not_null(json, "%s", s.out);
+    const json_t *problem = json_array_get(json_object_get(json, "choices"), 0);
+    cr_expect_str_eq(json_string_value(json_object_get(problem, "op")), "conv.forward");
+    cr_expect_gt(json_array_size(json_object_get(problem, "variants")), 1);
+    json_decref(json);
+    spawn_free(&s);
+    /* What once was found wrong is not used, and it is said why. */
+    EXPECT("sed -i 's/^good\\(\\tdense.forward\\t.*\\t\\)packed_cpu\\t.*/bad\\1packed_cpu\\t0\\t0\\ty is off/;"
+           "s/^good\\(\\tdense.forward\\t.*\\t\\)tiled\\t.*/bad\\1tiled\\t0\\t0\\ty is off/' cache/*.txt;" TUNE
+           "--explain --op dense.forward", 0, "excluded   y is off", "chosen");
+    EXPECT("for f in cache/*.txt; do echo nonsense >$f; done;" TUNE "--explain --op dense", 0, "is damaged",
+           "first");
+    EXPECT("LEHR_CACHE=off " TUNE "--op dense.forward", 0, "stored in nothing");
+}
+
+Test(tune, a_run_can_tune_first)
+{
+    EXPECT("\"$LEHR\" train --data synthetic:n=64,test=16 --model small.model --batch 8 --epochs 1 --tune "
+           "--out run && grep -h why run/run.json | head -40", 0, "\"why\": \"measured\"");
+    EXPECT("\"$LEHR\" train --resume run --tune", 0, "done");
+}
+
+/* Four processes, one file: no row is lost and none is torn. */
+Test(tune, several_at_once)
+{
+    EXPECT("for op in conv dense pool activation; do " TUNE "--op $op >$op.out & done; wait;"
+           "for op in conv dense pool activation; do grep -c \"^best.$op\" cache/*.txt || exit 1; done;"
+           "grep -v '^#' cache/*.txt | awk -F'\\t' 'NF != 7 { exit 1 }'", 0, "2\n6\n2\n1\n");
+}
+
+Test(tune, wrong_input)
+{
+    EXPECT(TUNE "--op nosuch", 2, "no op that begins with 'nosuch'", "conv.forward");
+    EXPECT(TUNE "--seconds 0", 2, "--seconds");
+    EXPECT("\"$LEHR\" tune --model nosuch", 2, "nosuch");
+    EXPECT("\"$LEHR\" tune --model small.model extra", 2, "extra");
+    EXPECT("LEHR_VARIANT=conv.forward=nosuch " TUNE "--explain", 2, "no such variant", "plain");
+}
