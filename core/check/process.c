@@ -222,8 +222,7 @@ void lh_watch_end(lh_watch *w, lh_changes *out)
 static int report(lehr_checker *c, const lh_changes *seen, lh_aspect which)
 {
     static const char *const remedies[LH_ASPECTS] = {
-        [LH_FLOATING_POINT] = "build and link it without fast-math options, and call no "
-                              "fesetround()",
+        [LH_FLOATING_POINT] = "build and link without fast-math options; no fesetround()",
         [LH_LOCALE] = "call no setlocale(); numbers come parsed",
         [LH_DIRECTORY] = "call no chdir() or umask(); use absolute paths",
         [LH_SIGNALS] = "leave signals to the program",
