@@ -193,6 +193,10 @@ static volatile double scratch;
 static volatile double memo;
 #undef AT_VALUE
 #define AT_VALUE memo = (double)t->step;
+#elif defined(EVIL_rounds_up)
+static volatile double one = 1, three = 3;
+#undef RESULT
+#define RESULT t->base * (1 + sqrt(1 - one / three * three))
 #elif defined(EVIL_decimal_point)
 #undef RESULT
 #define RESULT t->base *strtod("0.5", 0)
@@ -316,7 +320,12 @@ static const lehr_schedule schedule = {
 #endif
     .name = "evil", .doc = "lr = base * scale * factor^floor(t / 100)",
     .params = LEHR_TABLE(params), .state = LEHR_TABLE(state), .value = value, .observe = observe,
-    .metric = "val.loss", .check = check, .create = create, .destroy = destroy, .ext = ext,
+#if defined(EVIL_metric_name)
+    .metric = "val loss",
+#else
+    .metric = "val.loss",
+#endif
+    .check = check, .create = create, .destroy = destroy, .ext = ext,
     .presets = LEHR_TABLE(presets)};
 
 /* ---- loading ---- */
