@@ -52,7 +52,8 @@ Test(tune, measures_stores_and_explains)
     spawn_free(&s);
     /* What once was found wrong is not used, and it is said why. */
     EXPECT("for v in packed_cpu tiled; do sed -i \"s/^good\\(\\tdense.forward\\t.*\\t\\)$v\\t.*/"
-           "bad\\1$v\\t0\\t0\\ty is off/\" cache/*.txt; done;" TUNE "--explain --op dense.forward", 0, "excluded   y is off", "chosen");
+           "bad\\1$v\\t0\\t0\\ty is off/\" cache/*.txt; done;" TUNE
+           "--explain --op dense.forward", 0, "excluded   y is off", "chosen");
     EXPECT("for f in cache/*.txt; do echo nonsense >$f; done;" TUNE "--explain --op dense", 0, "is damaged",
            "first");
     EXPECT("LEHR_CACHE=off " TUNE "--op dense.forward", 0, "stored in nothing");
