@@ -152,8 +152,9 @@ static bool check_kernels(session *s, uint32_t device, double seconds)
         print_finding(BAD, "kernels", "%u: %s", device, lehr_context_message(s->ctx));
         return false;
     }
-    print_finding(r.wrong ? BAD : FINE, "kernels", "%u: %u of %u compared with the reference in %s s, %u wrong%s",
-                  device, r.checked, r.kernels, fixed_text(r.seconds, 1, time), r.wrong,
+    print_finding(r.wrong ? BAD : FINE, "kernels",
+                  "%u: %u of %u compared with the reference in %s s, %u wrong%s", device,
+                  r.checked, r.kernels, fixed_text(r.seconds, 1, time), r.wrong,
                   r.wrong ? ": they will not be used on this device"
                   : !whole || r.checked < r.kernels ? "; a larger --seconds compares more" : "");
     return r.wrong == 0;
