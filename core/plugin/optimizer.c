@@ -135,6 +135,9 @@ static lehr_status build(lh_updater *u, lehr_registry *reg, const char *spec, do
     lh_binding_text(&u->rule.table, &u->rule.binding, &u->text);
     st = lh_updater_copy_layout(u, layout);
     if (st == LEHR_OK) st = call_create(u);
+    if (st == LEHR_OK)
+        st = lh_keeper_open(&u->host, "optimizer", lh_str_text(&u->text), u->rule.d->ext, u->self,
+                            &u->keeper);
     if (st == LEHR_OK) st = compile(u);
     if (st == LEHR_OK) st = make_state(u);
     if (st == LEHR_OK) st = make_slots(u);
@@ -229,6 +232,7 @@ const char *lh_updater_slot_name(const lh_updater *u, uint32_t i)
     return lh_slots(&u->rule)[u->saved[i]].name;
 }
 
+const lh_keeper *lh_updater_keeper(const lh_updater *u) { return &u->keeper; }
 uint32_t lh_updater_state_count(const lh_updater *u) { return u->rule.d->state.count; }
 
 void lh_updater_get_state(const lh_updater *u, double *out)

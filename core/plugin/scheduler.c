@@ -75,7 +75,8 @@ static lehr_status part_start(lehr_scheduler *s, lh_schedule_part *part)
         part->created = st == LEHR_OK;
     }
     lh_guard_end(&env);
-    return st == LEHR_OK ? st : part_failed(s, part, st);
+    if (st != LEHR_OK) return part_failed(s, part, st);
+    return lh_keeper_open(&s->host, "schedule", part->text, part->d->ext, part->self, &part->keeper);
 }
 
 static void part_end(lehr_scheduler *s, lh_schedule_part *part)
@@ -339,6 +340,11 @@ void lehr_scheduler_destroy(lehr_scheduler **scheduler)
 
 const char *lehr_scheduler_text(const lehr_scheduler *s) { return lh_str_text(&s->text); }
 uint32_t lehr_scheduler_state_count(const lehr_scheduler *s) { return s->state_count; }
+
+const lh_keeper *lh_scheduler_keeper(const lehr_scheduler *s, uint32_t i)
+{
+    return i < s->part_count ? &s->parts[i].keeper : NULL;
+}
 
 void lehr_scheduler_get_state(const lehr_scheduler *s, double *out)
 {

@@ -8,6 +8,7 @@
 
 #include "core/plugin/curve.h"
 #include "core/plugin/formula.h"
+#include "core/plugin/opaque.h"
 #include "core/plugin/spec.h"
 
 enum { LH_DEPTH_MAX = 64, LH_NODES_MAX = 1024 };
@@ -60,6 +61,7 @@ typedef struct lh_schedule_part {
     uint32_t state; /* where its variables begin in the scheduler's */
     uint64_t total;
     char *text;
+    lh_keeper keeper;
 } lh_schedule_part;
 
 struct lehr_scheduler {

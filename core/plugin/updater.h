@@ -9,6 +9,7 @@
 #ifndef LH_PLUGIN_UPDATER_H
 #define LH_PLUGIN_UPDATER_H
 
+#include "core/plugin/opaque.h"
 #include "core/plugin/optimizer.h"
 #include "core/plugin/rule.h"
 
@@ -43,6 +44,7 @@ struct lh_updater {
     bool open;    /* rule is open */
     void *self;
     bool created; /* self came from create() */
+    lh_keeper keeper;
 
     cl_mem weights, gradients;
     size_t count;

@@ -2,7 +2,7 @@
  *
  * Checkpoints: one safetensors file "checkpoint-<step>.safetensors" with weights, statistics, slots
  * ("slot.<slot>.<tensor>"), where they differ the weights and statistics to be judged by
- * ("eval.<tensor>") and, as metadata, every number that a run needs to go on bit for bit.
+ * ("eval.<tensor>"), what plugins keep in memory of their own ("opaque.…") and, as metadata, every number that a run needs to go on bit for bit.
  * Numbers are written as hexadecimal floats.  Written atomically; the last two are kept. */
 #include "core/train/trainer.h"
 
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/train/opaque.h"
 #include "core/train/safetensors.h"
 
 enum { KEEP = 2, MAX_CHECKPOINTS = 4096 };
@@ -25,6 +26,7 @@ typedef struct bundle {
     size_t arena_count;
     lh_str names;   /* "slot.*" names one after the other, NUL-separated; offsets in name_at */
     size_t *name_at;
+    lh_opaques opaques;
 } bundle;
 
 static void bundle_free(bundle *b)
@@ -33,6 +35,7 @@ static void bundle_free(bundle *b)
     free(b->arenas);
     free(b->entries);
     free(b->name_at);
+    lh_opaques_free(&b->opaques);
     lh_str_free(&b->names);
 }
 
@@ -66,6 +69,7 @@ static void add_tensors(const lh_network *net, bundle *b, const float *weights, 
 static void name_entries(bundle *b)
 {
     for (size_t i = 0; i < b->count; i++) b->entries[i].name = b->names.text + b->name_at[i];
+    for (size_t i = 0; i < b->opaques.count; i++) b->entries[b->count++] = b->opaques.entries[i];
 }
 
 /* Weights and statistics as they are in the network. */
@@ -99,7 +103,11 @@ static lehr_status add_slots(lh_trainer *t, bundle *b)
 static lehr_status bundle_make(lh_trainer *t, bool checkpoint, bundle *b)
 {
     uint32_t slots = lh_updater_slot_count(t->updater);
-    b->capacity = lh_network_tensor_count(t->net) * (size_t)(2 + slots);
+    if (checkpoint) {
+        lehr_status saved = lh_opaques_save(t->ctx, &t->tuning, t->updater, &b->opaques);
+        if (saved != LEHR_OK) return saved;
+    }
+    b->capacity = lh_network_tensor_count(t->net) * (size_t)(2 + slots) + b->opaques.count;
     b->entries = lh_alloc(t->ctx, b->capacity, sizeof *b->entries);
     b->name_at = lh_alloc(t->ctx, b->capacity, sizeof *b->name_at);
     b->arenas = lh_alloc(t->ctx, 4 + slots, sizeof *b->arenas);
@@ -276,7 +284,9 @@ lehr_status lh_checkpoint_write(lh_trainer *t)
                                     "data", lehr_data_get_info(t->data)->sha256,
                                     "progress", lh_str_text(&progress),
                                     "scheduler", lh_str_text(&schedule),
-                                    "updater", lh_str_text(&updater), NULL};
+                                    "updater", lh_str_text(&updater),
+                                    b.opaques.count ? "opaque" : NULL,
+                                    lh_str_text(&b.opaques.versions), NULL};
     checkpoint_path(&path, t->p.out, t->at.step);
     if (st == LEHR_OK) st = lh_history_save(t->history);
     if (st == LEHR_OK)
@@ -375,6 +385,7 @@ static lehr_status load_checkpoint(lh_trainer *t, const char *path)
                         lh_network_layout(t->net)->count);
     }
     if (st == LEHR_OK) st = restore_numbers(t, file);
+    if (st == LEHR_OK) st = lh_opaques_load(t->ctx, &t->tuning, t->updater, file);
     lh_safetensors_free(&file);
     return st;
 }
@@ -382,6 +393,7 @@ static lehr_status load_checkpoint(lh_trainer *t, const char *path)
 lehr_status lh_checkpoint_load(lh_trainer *t, const char *dir)
 {
     uint64_t steps[MAX_CHECKPOINTS];
+    char why[512] = ""; /* of the newest */
     size_t count = list_checkpoints(dir, steps);
     for (size_t i = 0; i < count; i++) {
         lh_str path = {0};
@@ -391,15 +403,18 @@ lehr_status lh_checkpoint_load(lh_trainer *t, const char *dir)
         if (st != LEHR_OK)
             lh_log(t->ctx, LEHR_LOG_WARN, "skipping %s: %s", lh_str_text(&path),
                    lehr_context_message(t->ctx));
-        else
+        if (st != LEHR_OK && i == 0)
+            snprintf(why, sizeof why, "%s", lehr_context_message(t->ctx));
+        if (st == LEHR_OK)
             lh_log(t->ctx, LEHR_LOG_INFO, "continuing from %s", lh_str_text(&path));
         lh_str_free(&path);
         if (st == LEHR_OK || st == LEHR_E_DEVICE) return st;
     }
     lh_enter(t->ctx);
     return lh_fail(t->ctx, LEHR_E_CHECKPOINT,
-                   count ? "none of the checkpoints in '%s' can be used (the log says why)"
-                         : "there is no checkpoint in '%s'", dir);
+                   count ? "none of the checkpoints in '%s' can be used (the log says why of each); the "
+                           "newest: %s"
+                         : "there is no checkpoint in '%s'%s", dir, why);
 }
 
 char *lh_checkpoint_newest(lehr_context *ctx, const char *dir)

@@ -427,3 +427,11 @@ void lh_tuning_set_state(lh_tuning *t, const double *in)
         in += lehr_scheduler_state_count(t->items[i].scheduler);
     }
 }
+
+const lh_keeper *lh_tuning_keeper(const lh_tuning *t, uint32_t i)
+{
+    for (uint32_t k = 0; k < t->count; k++)
+        for (uint32_t part = 0; lh_scheduler_keeper(t->items[k].scheduler, part); part++)
+            if (i-- == 0) return lh_scheduler_keeper(t->items[k].scheduler, part);
+    return NULL;
+}

@@ -8,6 +8,7 @@
 
 #include <lehr/train.h>
 
+#include "core/plugin/opaque.h"
 #include "core/train/clock.h"
 #include "core/train/groups.h"
 
@@ -69,5 +70,7 @@ lehr_status lh_tuning_observe(lh_tuning *tuning, uint64_t step, const char *metr
 uint32_t lh_tuning_state_count(const lh_tuning *tuning);
 void lh_tuning_get_state(const lh_tuning *tuning, double *out);
 void lh_tuning_set_state(lh_tuning *tuning, const double *in);
+/* What part i, counted through all schedules, keeps in memory of its own; NULL past the last. */
+const lh_keeper *lh_tuning_keeper(const lh_tuning *tuning, uint32_t i);
 
 #endif
