@@ -2,8 +2,9 @@
  *
  * Checkpoints: one safetensors file "checkpoint-<step>.safetensors" with weights, statistics, slots
  * ("slot.<slot>.<tensor>"), where they differ the weights and statistics to be judged by
- * ("eval.<tensor>"), what plugins keep in memory of their own ("opaque.…") and, as metadata, every number that a run needs to go on bit for bit.
- * Numbers are written as hexadecimal floats.  Written atomically; the last two are kept. */
+ * ("eval.<tensor>"), what plugins keep in memory of their own (opaque.c) and, as metadata, every number
+ * that a run needs to go on bit for bit.  Numbers are written as hexadecimal floats.  Written
+ * atomically; the last two are kept. */
 #include "core/train/trainer.h"
 
 #include <dirent.h>
