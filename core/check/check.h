@@ -140,8 +140,12 @@ typedef struct lh_wish {
 lh_opened lh_subject_open(lehr_checker *c, const lehr_schedule *schedule,
                           const lehr_optimizer *optimizer, lh_wish wish, lh_subject *out);
 void lh_subject_close(lh_subject *s);
+/* As it was when it was opened: with lehr.state/1 the instance is made anew. */
 void lh_subject_reset_state(lh_subject *s);
 void lh_subject_set_state(lh_subject *s, const double *state);
+/* handover.c: does it offer lehr.state/1?  All that one instance remembers into another: a verdict. */
+bool lh_subject_keeps_memory(lh_subject *s);
+int lh_subject_hand_over(lh_subject *from, lh_subject *to);
 
 /* The calls, each noted before it is made.  advance is that of every pass, with the scalars of all but
  * the last; scalar that of the last pass, into s->out. */

@@ -2,6 +2,7 @@
  *
  * Checks of optimizers on a device: what a rule does to an arena of known numbers. */
 #include "core/check/rig.h"
+#include "core/plugin/opaque.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -293,6 +294,16 @@ static bool transfer(lh_rig *from, lh_rig *to)
     if (lh_updater_state_count(from->updater) <= LH_COUNT(state)) {
         lh_updater_get_state(from->updater, state);
         lh_updater_set_state(to->updater, state);
+    }
+    const lh_keeper *a = lh_updater_keeper(from->updater), *b = lh_updater_keeper(to->updater);
+    if (ok && a->opaque.size && b->opaque.size) {
+        lh_bytes bytes;
+        ok = lh_keeper_save(a, &bytes) == LEHR_OK &&
+             lh_keeper_load(b, bytes.at, bytes.count, a->opaque.version) == LEHR_OK;
+        free(bytes.at);
+        if (!ok)
+            lh_verdict(from->c, LEHR_CHECK_FAIL, "let load() of lehr.state/1 take all that save() writes",
+                       "%s", lehr_context_message(from->c->inner));
     }
     return ok;
 }

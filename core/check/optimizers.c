@@ -253,7 +253,7 @@ static int resumed(lehr_checker *c, lh_subject *s)
     lh_subject other;
     int verdict = updates(s, 1, 50);
     if (lh_subject_open(c, NULL, s->optimizer, (lh_wish){0}, &other) == LH_OPENED) {
-        lh_subject_set_state(&other, s->state);
+        if (verdict == LEHR_CHECK_OK) verdict = lh_subject_hand_over(s, &other);
         if (verdict == LEHR_CHECK_OK) verdict = updates(s, 51, 100);
         if (verdict == LEHR_CHECK_OK) verdict = updates(&other, 51, 100);
         if (verdict == LEHR_CHECK_OK)

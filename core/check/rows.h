@@ -94,7 +94,7 @@ ROW("schedules/replay", schedules_replay, "schedules/observe",
     "the same measurements lead to the same state, bit for bit")
 ROW("schedules/state", schedules_state, "schedules/observe",
     "observe() changes its state only, and only within it")
-ROW("schedules/resume", schedules_resume, "schedules/replay",
+ROW("schedules/resume", schedules_resume, "schedules/replay structs/extensions",
     "a run that goes on from saved state has the same values, bit for bit")
 ROW("schedules/speed", schedules_speed, "schedules/order",
     "value() takes less than 20 microseconds")
@@ -115,7 +115,7 @@ ROW("optimizers/advance", optimizers_advance, "optimizers/pure",
     "advance() depends on its arguments and state only")
 ROW("optimizers/ranges", optimizers_ranges, "optimizers/pure",
     "every value within the ranges gives finite scalars, or check() refuses it with a sentence")
-ROW("optimizers/resume", optimizers_resume, "optimizers/advance",
+ROW("optimizers/resume", optimizers_resume, "optimizers/advance structs/extensions",
     "updates that go on from saved state have the same scalars, bit for bit")
 
 ROW("running/floating_point", running_floating_point, "schedules/finite optimizers/finite",

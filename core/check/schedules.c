@@ -322,7 +322,7 @@ static int resumed(lehr_checker *c, lh_subject *s)
         for (int i = 0; i < MEASUREMENTS / 2; i++)
             lh_call_observe(s, 25 * ((uint64_t)i + 1), measurement(q, i));
         if (lh_subject_open(c, s->schedule, NULL, (lh_wish){0}, &again) == LH_OPENED) {
-            lh_subject_set_state(&again, s->state);
+            if (verdict == LEHR_CHECK_OK) verdict = lh_subject_hand_over(s, &again);
             if (verdict == LEHR_CHECK_OK) verdict = observed_run(&again, q, MEASUREMENTS / 2, rest);
             if (verdict == LEHR_CHECK_OK &&
                 !lh_same_bits(whole + TOTAL / 2, rest + TOTAL / 2, TOTAL / 2))

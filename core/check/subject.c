@@ -330,6 +330,22 @@ static lehr_status call_create(lh_subject *s)
     return st;
 }
 
+static void call_destroy(lh_subject *s)
+{
+    fenv_t env;
+    fegetenv(&env);
+    if (s->created) {
+        lh_note(s->c, "destroy() of %s", lh_str_text(&s->text));
+        if (s->schedule)
+            s->schedule->destroy(host_of(s), s->self);
+        else
+            s->optimizer->destroy(host_of(s), s->self);
+    }
+    fesetenv(&env);
+    s->created = false;
+    s->self = NULL;
+}
+
 /* ---- life ---- */
 
 void lh_subject_set_state(lh_subject *s, const double *state)
@@ -343,6 +359,9 @@ void lh_subject_reset_state(lh_subject *s)
     const lehr_var *vars = s->schedule ? s->schedule->state.at : s->optimizer->state.at;
     lh_fence_lock(&s->fences[LH_GIVEN_STATE], false);
     for (uint32_t i = 0; i < s->state_count; i++) s->state[i] = vars[i].init;
+    if (!s->created || !lh_subject_keeps_memory(s)) return;
+    call_destroy(s);
+    call_create(s);
 }
 
 static void forget(lh_subject *s)
@@ -438,17 +457,7 @@ lh_opened lh_subject_open(lehr_checker *c, const lehr_schedule *schedule,
 
 void lh_subject_close(lh_subject *s)
 {
-    fenv_t env;
-    fegetenv(&env);
-    if (s->created) {
-        lh_note(s->c, "destroy() of %s", lh_str_text(&s->text));
-        if (s->schedule)
-            s->schedule->destroy(host_of(s), s->self);
-        else
-            s->optimizer->destroy(host_of(s), s->self);
-    }
-    fesetenv(&env);
-    s->created = false;
+    call_destroy(s);
     forget(s);
     lh_binding_free(&s->binding);
     lh_str_free(&s->text);

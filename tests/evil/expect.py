@@ -13,7 +13,7 @@ import tempfile
 
 # What must be found: verdict "warn" where a W stands before the name.
 HOST = {
-    "good_schedule": "", "good_optimizer": "",
+    "good_schedule": "", "good_optimizer": "", "good_keeper": "",
     # made from a good one, see made()
     "cut": "binary/object", "text": "binary/object", "writable": "W binary/file",
     # refused by the loader
@@ -69,7 +69,8 @@ HOST = {
     "scalar_reads_beyond": "optimizers/inside", "advance_beyond": "optimizers/inside",
     "scalar_impure": "optimizers/pure", "advance_static": "optimizers/advance",
     "beta_is_one": "optimizers/ranges", "silent_refusal": "W optimizers/ranges",
-    "hidden_rule_state": "optimizers/resume", "unused_slot": "W optimizers/unused",
+    "hidden_rule_state": "optimizers/resume", "keeper_load": "optimizers/resume",
+    "keeper_short": "optimizers/resume", "unused_slot": "W optimizers/unused",
     # the process
     "fast_math": "loading/floating_point, running/floating_point",
     "rounding": "running/floating_point", "locale": "running/locale", "chdir": "running/directory",
@@ -83,7 +84,7 @@ HOST = {
     "rounds_up": "whole/rounding", "remembers": "W whole/globals", "decimal_point": "whole/locale", "exit_crashes": "whole/exit",
 }
 DEVICE = {
-    "good_optimizer": "", "ascends": "device/quadratic", "cancels": "device/double",
+    "good_optimizer": "", "good_keeper": "", "ascends": "device/quadratic", "cancels": "device/double",
     "overflows": "device/finite", "evaluation_lost": "device/evaluation",
     "wild_choice": "device/choices",
     "zero_gradient": "device/zero_gradient", "no_such_name": "device/compiles", "rule_syntax": "device/compiles",
