@@ -66,9 +66,7 @@ static const char *path(const char *name)
     return out;
 }
 
-/* A run into dir/name of `steps` updates (0: all), or its continuation. */
-static lehr_status train(const char *name, const char *optimizer, const char *schedule, uint64_t steps,
-                         bool resume)
+static lehr_train_params params_of(const char *name, const char *optimizer, const char *schedule)
 {
     lehr_train_params p;
     lehr_train_params_init(&p);
@@ -82,6 +80,14 @@ static lehr_status train(const char *name, const char *optimizer, const char *sc
     p.val_fraction = 0.25;
     p.checkpoint_every = "none";
     p.out = path(name);
+    return p;
+}
+
+/* A run into dir/name of `steps` updates (0: all), or its continuation. */
+static lehr_status train(const char *name, const char *optimizer, const char *schedule, uint64_t steps,
+                         bool resume)
+{
+    lehr_train_params p = params_of(name, optimizer, schedule);
     p.resume = resume ? p.out : NULL;
     p.max_steps = steps;
     return lehr_train(dev, registry, model, data, &p, NULL);
@@ -281,4 +287,21 @@ Test(opaque, plugins_that_fail)
               lehr_context_message(ctx));
     cr_expect_neq(access(path("long/checkpoint-00000004.safetensors"), F_OK), 0);
     cr_expect_neq(access(path("save/checkpoint-00000004.safetensors"), F_OK), 0);
+}
+
+/* A save() that fails later leaves the checkpoint before it, which can be gone on from. */
+Test(opaque, last_good_checkpoint_stays)
+{
+    lehr_train_params p = params_of("late", "test_ring(fault=late)", everything);
+    p.checkpoint_every = "3st";
+    cr_expect_eq(lehr_train(dev, registry, model, data, &p, NULL), LEHR_E_PLUGIN);
+    cr_expect(strstr(lehr_context_message(ctx), "cannot be saved: the ring is stuck"), "%s",
+              lehr_context_message(ctx));
+    cr_expect_neq(access(path("late/checkpoint-00000006.safetensors"), F_OK), 0);
+    lh_safetensors *file = open_file("late", 3);
+    cr_expect_not_null(lh_safetensors_find(file, "opaque.optimizer"));
+    lh_safetensors_free(&file);
+    p.resume = p.out;
+    cr_expect_eq(lehr_train(dev, registry, model, data, &p, NULL), LEHR_E_PLUGIN); /* update 6 again */
+    cr_expect(strstr(lehr_context_message(ctx), "the ring is stuck"), "%s", lehr_context_message(ctx));
 }

@@ -24,8 +24,8 @@ static bool move(const lehr_stream *s, void *bytes, uint64_t n)
 
 /* ---- the optimizer ---- */
 
-enum { FAULT_NONE, FAULT_SAVE, FAULT_LONG, FAULT_LOAD, FAULT_VERSION, FAULT_SHORT };
-static const char *const faults[] = {"none", "save", "long", "load", "version", "short", NULL};
+enum { FAULT_NONE, FAULT_SAVE, FAULT_LONG, FAULT_LOAD, FAULT_LATE, FAULT_SHORT };
+static const char *const faults[] = {"none", "save", "long", "load", "late", "short", NULL};
 enum { VERSION = 3 };
 #ifndef USUAL_FAULT /* of a copy of this plugin that fails without being asked to */
 #define USUAL_FAULT FAULT_NONE
@@ -70,7 +70,8 @@ static lehr_status ring_scalar(const lehr_update *u, const double *s, double *ou
 static lehr_status ring_save(const lehr_host *h, const void *self, const lehr_stream *stream)
 {
     ring copy = *(const ring *)self;
-    if (copy.fault == FAULT_SAVE) return h->fail(h, LEHR_E_INTERNAL, "the ring is stuck");
+    if (copy.fault == FAULT_SAVE || (copy.fault == FAULT_LATE && copy.count > 3))
+        return h->fail(h, LEHR_E_INTERNAL, "the ring is stuck");
     if (copy.fault == FAULT_LONG) /* and what rw says is not looked at */
         for (int i = 0; i < 10000; i++) move(stream, copy.rates, sizeof copy.rates);
     bool ok = move(stream, copy.rates, sizeof copy.rates) &&
