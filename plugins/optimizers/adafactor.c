@@ -124,7 +124,7 @@ static lehr_status divide(work *k)
 
 static lehr_status change(work *k, lehr_buf w)
 {
-    lehr_buf usq, wsq;
+    lehr_buf usq = {0, 0}, wsq = {0, 0};
     lehr_status st = k->dev->temp(k->h, 1, &usq);
     if (st == LEHR_OK) st = k->dev->temp(k->h, 1, &wsq);
     if (st == LEHR_OK) st = k->dev->sumsq(k->h, k->d, k->n, usq);

@@ -156,7 +156,7 @@ static lehr_status step(const lehr_update *u, const double *s, const lehr_device
 static uint32_t claims(const lehr_host *h, const double *p, const lehr_tensor *t)
 {
     (void)h;
-    return t->ndim > 1 && (t->role == LEHR_ROLE_CONV || (t->role == LEHR_ROLE_DENSE && p[DENSE]));
+    return t->ndim > 1 && (t->role == LEHR_ROLE_CONV || (t->role == LEHR_ROLE_DENSE && p[DENSE] != 0));
 }
 
 static const void *ext(const char *id)

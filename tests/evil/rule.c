@@ -72,9 +72,9 @@ static lehr_status advance(const lehr_update *u, double *s)
 
 static lehr_status scalar(const lehr_update *u, const double *s, double *out)
 {
+    (void)s;
     out[0] = 1 - u->p[BETA];
 #if defined(EVIL_scalar_unset)
-    (void)s;
 #elif defined(EVIL_scalar_infinite)
     out[1] = 1 / (1 - pow(u->p[BETA], (double)(u->t - 1)));
 #elif defined(EVIL_scalar_impure)

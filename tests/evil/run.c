@@ -204,6 +204,8 @@ static volatile double one = 1, three = 3;
 
 static double value(const lehr_progress *t, const double *s)
 {
+    (void)t;
+    (void)s;
     AT_VALUE
 #if defined(EVIL_hidden_state)
     return s[SEEN] == 0 ? t->base : t->base * ((const instance *)t->self)->scale;
