@@ -11,56 +11,18 @@
 #include <string.h>
 
 #include "core/base/files.h"
-#include <lehr/lehr.h>
-
-static lehr_context *ctx;
-static lehr_device *dev;
-static lehr_registry *registry;
-static lehr_data *data;
-static lehr_model *model;
-static char dir[64];
+#include "tests/train/rig.h"
 
 static void setup(void)
 {
-    static const char *files[] = {LEHR_TEST_BUILD_DIR "/tests/plugin/rules/lehr-judged.so"};
-    const lehr_registry_params params = {.directory = LEHR_TEST_PLUGIN_DIR, .files = files,
-                                         .file_count = 1};
     static const char text[] = "input 3 32 32\nconv 8 3x3 stride=4 pad=1 bias=0\nbatchnorm\nrelu\n"
                                "dropout 0.1\nflatten\ndense 10\n";
-    snprintf(dir, sizeof dir, "/tmp/lehr-judge-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_registry_create(ctx, &params, &registry), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_data_open(ctx, "synthetic:n=300,test=100,seed=5", &data), LEHR_OK);
+    rig_open(LEHR_TEST_BUILD_DIR "/tests/plugin/rules/lehr-judged.so", "synthetic:n=300,test=100,seed=5");
     cr_assert_eq(lehr_model_parse(ctx, "small", text, &model), LEHR_OK, "%s",
                  lehr_context_message(ctx));
 }
 
-static void teardown(void)
-{
-    char command[128];
-    lehr_model_destroy(&model);
-    lehr_data_destroy(&data);
-    lehr_registry_destroy(&registry);
-    lehr_device_destroy(&dev);
-    lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(judge, .init = setup, .fini = teardown);
-
-static const char *path(const char *name)
-{
-    static char paths[8][160];
-    static int next;
-    char *out = paths[next++ % 8];
-    snprintf(out, sizeof *paths, "%s/%s", dir, name);
-    return out;
-}
+TestSuite(judge, .init = setup, .fini = rig_close);
 
 static lehr_train_params settings(const char *optimizer, const char *out, const char *weights)
 {

@@ -11,60 +11,20 @@
 
 #include "core/base/base.h"
 #include "core/train/safetensors.h"
-#include <lehr/lehr.h>
+#include "tests/train/rig.h"
 
 enum { UPDATES = 9, PER_EPOCH = 3, ENTRIES = 32, MOST = 1 << 16 };
 
 static const char everything[] = "test_median(); label_smoothing: test_median(train.loss)";
 
-static lehr_context *ctx;
-static lehr_device *dev;
-static lehr_registry *registry;
-static lehr_data *data;
-static lehr_model *model;
-static char dir[64];
-
 static void setup(void)
 {
-    static const char *files[] = {LEHR_TEST_BUILD_DIR "/tests/plugin/rules/lehr-keeper.so"};
-    const lehr_registry_params params = {.directory = LEHR_TEST_PLUGIN_DIR, .files = files,
-                                         .file_count = 1};
-    bool memory = access("/dev/shm", W_OK | X_OK) == 0;
-    snprintf(dir, sizeof dir, "%s/lehr-opaque-XXXXXX", memory ? "/dev/shm" : "/tmp");
-    cr_assert_not_null(mkdtemp(dir));
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_registry_create(ctx, &params, &registry), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_data_open(ctx, "synthetic:n=32,test=4,seed=5", &data), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
+    rig_open(LEHR_TEST_BUILD_DIR "/tests/plugin/rules/lehr-keeper.so", "synthetic:n=32,test=4,seed=5");
     cr_assert_eq(lehr_model_parse(ctx, "tiny", "input 3 32 32\nmaxpool 8\nflatten\ndense 6\nrelu\n"
                                   "dense 10\n", &model), LEHR_OK);
 }
 
-static void teardown(void)
-{
-    char command[128];
-    lehr_model_destroy(&model);
-    lehr_data_destroy(&data);
-    lehr_registry_destroy(&registry);
-    lehr_device_destroy(&dev);
-    lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(opaque, .init = setup, .fini = teardown);
-
-static const char *path(const char *name)
-{
-    static char paths[8][192];
-    static int next;
-    char *out = paths[next++ % 8];
-    snprintf(out, sizeof *paths, "%s/%s", dir, name);
-    return out;
-}
+TestSuite(opaque, .init = setup, .fini = rig_close);
 
 static lehr_train_params params_of(const char *name, const char *optimizer, const char *schedule)
 {

@@ -12,14 +12,7 @@
 
 #include "core/base/files.h"
 #include "core/train/history.h"
-#include <lehr/lehr.h>
-
-static lehr_context *ctx;
-static lehr_device *dev;
-static lehr_registry *registry;
-static lehr_data *data;
-static lehr_model *model;
-static char dir[64];
+#include "tests/train/rig.h"
 
 static const char small_model[] = "input 3 32 32\ninit he_normal\nconv 16 3x3 stride=2 pad=1 bias=0\n"
                                   "batchnorm\nrelu\ndropout 0.1\nconv 16 3x3 stride=2 pad=1\nrelu\n"
@@ -27,42 +20,12 @@ static const char small_model[] = "input 3 32 32\ninit he_normal\nconv 16 3x3 st
 
 static void setup(void)
 {
-    snprintf(dir, sizeof dir, "/tmp/lehr-train-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
-    const lehr_registry_params params = {.directory = LEHR_TEST_PLUGIN_DIR};
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_registry_create(ctx, &params, &registry), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_data_open(ctx, "synthetic:n=400,test=100,seed=5", &data), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
+    rig_open(NULL, "synthetic:n=400,test=100,seed=5");
     cr_assert_eq(lehr_model_parse(ctx, "small", small_model, &model), LEHR_OK, "%s",
                  lehr_context_message(ctx));
 }
 
-static void teardown(void)
-{
-    char command[128];
-    lehr_model_destroy(&model);
-    lehr_data_destroy(&data);
-    lehr_registry_destroy(&registry);
-    lehr_device_destroy(&dev);
-    lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(train, .init = setup, .fini = teardown);
-
-static const char *path(const char *name)
-{
-    static char paths[8][160];
-    static int next;
-    char *out = paths[next++ % 8];
-    snprintf(out, sizeof *paths, "%s/%s", dir, name);
-    return out;
-}
+TestSuite(train, .init = setup, .fini = rig_close);
 
 static lehr_train_params defaults(void)
 {

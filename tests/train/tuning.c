@@ -16,16 +16,9 @@
 #include "core/train/clock.h"
 #include "core/train/history.h"
 #include "core/train/safetensors.h"
-#include <lehr/lehr.h>
+#include "tests/train/rig.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static lehr_context *ctx;
-static lehr_device *dev;
-static lehr_registry *registry;
-static lehr_data *data;
-static lehr_model *model;
-static char dir[64];
 
 /* Two dropout rates, 0.4 and 0.2; %g: times a factor. */
 static const char model_text[] =
@@ -44,41 +37,11 @@ static lehr_model *make_model(double factor)
 
 static void setup(void)
 {
-    snprintf(dir, sizeof dir, "/tmp/lehr-tuning-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
-    const lehr_registry_params params = {.directory = LEHR_TEST_PLUGIN_DIR};
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_registry_create(ctx, &params, &registry), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_data_open(ctx, "synthetic:n=160,test=32,seed=5", &data), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
+    rig_open(NULL, "synthetic:n=160,test=32,seed=5");
     model = make_model(1);
 }
 
-static void teardown(void)
-{
-    char command[128];
-    lehr_model_destroy(&model);
-    lehr_data_destroy(&data);
-    lehr_registry_destroy(&registry);
-    lehr_device_destroy(&dev);
-    lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(tuning, .init = setup, .fini = teardown);
-
-static const char *path(const char *name)
-{
-    static char paths[8][160];
-    static int next;
-    char *out = paths[next++ % 8];
-    snprintf(out, sizeof *paths, "%s/%s", dir, name);
-    return out;
-}
+TestSuite(tuning, .init = setup, .fini = rig_close);
 
 /* 128 training images, 32 for validation: 4 updates an epoch. */
 static lehr_train_params defaults(void)
