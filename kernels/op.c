@@ -24,6 +24,18 @@ const lh_op *lh_op_find(const char *name)
     return NULL;
 }
 
+double lh_op_bytes(const lh_op *op, const void *problem, int n)
+{
+    if (op->bytes) return op->bytes(problem, n);
+    double sum = 0;
+    for (unsigned i = 0; i < op->operand_count; i++) {
+        double size = op->operands[i].type == LH_U8 ? 1 : 4;
+        double passes = op->operands[i].use == LH_INOUT ? 2 : 1;
+        sum += passes * size * (double)op->count(problem, i, n);
+    }
+    return sum;
+}
+
 size_t lh_local_size(const lh_traits *traits, size_t want)
 {
     size_t limit = traits->max_work_group;

@@ -98,6 +98,9 @@ typedef struct lh_op {
     /* Random values for trials of an operand that cannot be just any number, such as a variance or a
      * label; returns false for the others.  F32 as double; NULL: all operands are free. */
     bool (*sample)(const void *problem, unsigned operand, uint64_t seed, void *out, size_t count);
+    /* Least bytes of a run where they do not follow from the operands; NULL: they do.  Ask
+     * lh_op_bytes. */
+    double (*bytes)(const void *problem, int n);
 } lh_op;
 
 struct lh_exec {
@@ -134,6 +137,10 @@ lehr_status lh_exec_kernel(lh_exec *exec, unsigned index, const char *path, cons
 /* Largest accepted error of a variant's result, as a part of the largest value: by op->terms (docs/
  * numerics.md, "Rounding of sums", derives it) or op->tolerance, and variant->growth. */
 double lh_error_limit(const lh_op *op, const lh_variant *variant, const void *problem, int n);
+
+/* Bytes that a run moves at least: every operand read or written once, LH_INOUT both, weights too; no
+ * workspace, and no operand twice.  With op->flops it places a variant under the roofline. */
+double lh_op_bytes(const lh_op *op, const void *problem, int n);
 
 #define LH_VARIANTS(table) table, (unsigned)LH_COUNT(table)
 #define LH_OPERANDS(table) table, (unsigned)LH_COUNT(table)

@@ -43,6 +43,11 @@ static double flops(const void *problem, int n) {
     return 3.0 * (double)count(problem, LH_BATCH_X, n);
 }
 
+/* The batch's part of the data set: bytes in, floats out. */
+static double bytes(const void *problem, int n) {
+    return 5.0 * (double)count(problem, LH_BATCH_X, n) + 9.0 * n;
+}
+
 static void describe(const void *problem, char *out, size_t size) {
     const lh_batch_problem *p = problem;
     snprintf(out, size, "n=%d c=%d h=%d w=%d images=%d pad=%d flip=%d cutout=%d", p->n, p->c, p->h,
@@ -120,4 +125,5 @@ const lh_op lh_batch = {"batch",
                         flops,
                         describe,
                         1e-6,
-                        .sample = sample};
+                        .sample = sample,
+                        .bytes = bytes};

@@ -33,6 +33,13 @@ static double flops(const void *problem, int n)
     return 2.0 * n;
 }
 
+/* One row of metrics. */
+static double bytes(const void *problem, int n)
+{
+    const lh_control_problem *p = problem;
+    return 8.0 * n + 4.0 * (2 * LH_METRIC_WIDTH + 4 + p->clip);
+}
+
 static void describe(const void *problem, char *out, size_t size)
 {
     const lh_control_problem *p = problem;
@@ -111,4 +118,4 @@ static bool sample(const void *problem, unsigned operand, uint64_t seed, void *o
 
 const lh_op lh_control = {"control", sizeof(lh_control_problem), LH_OPERANDS(operands),
                           LH_VARIANTS(variants), count, batch, invalid, reference, flops, describe,
-                          1e-5, .sample = sample};
+                          1e-5, .sample = sample, .bytes = bytes};

@@ -30,6 +30,14 @@ static double flops(const void *problem, int n) {
     return per_element * (double)count(problem, LH_VECTOR_Y, n);
 }
 
+/* fill and copy do not read y. */
+static double bytes(const void *problem, int n) {
+    const lh_vector_problem *p = problem;
+    bool reads_y = p->kind != LH_VECTOR_FILL && p->kind != LH_VECTOR_COPY;
+    return 4.0 * (double)((reads_y ? 2 : 1) * count(problem, LH_VECTOR_Y, n) +
+                          count(problem, LH_VECTOR_X, n));
+}
+
 static void describe(const void *problem, char *out, size_t size) {
     static const char *const names[] = {"axpy", "scale", "fill", "clip", "copy"};
     const lh_vector_problem *p = problem;
@@ -100,4 +108,5 @@ const lh_op lh_vector = {"vector",
                          lh_vector_reference,
                          flops,
                          describe,
-                         2e-7};
+                         2e-7,
+                        .bytes = bytes};

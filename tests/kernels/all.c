@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/add/add.h"
+#include "kernels/batch/batch.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/vector/vector.h"
 #include "tests/kernels/harness.h"
 
 /* Criterion hands parameters to another process: indices only. */
@@ -44,5 +48,32 @@ Test(kernels, every_op_has_cases)
         for (size_t k = 0; k < lh_case_list_count; k++)
             found |= lh_case_lists[k]->op == lh_op_list[i];
         cr_expect(found, "%s has no cases in tests/cases", lh_op_list[i]->name);
+    }
+}
+
+static double bytes_of(const char *name, const void *problem, int n)
+{
+    return lh_op_bytes(lh_op_find(name), problem, n);
+}
+
+Test(kernels, bytes_of_a_run)
+{
+    lh_add_problem add = {.n = 4, .per_image = 10};
+    cr_expect_eq(bytes_of("add.forward", &add, 4), 3 * 4 * 40);
+    cr_expect_eq(bytes_of("add.forward", &add, 1), 3 * 4 * 10);
+    lh_gemm_problem product = {.m = 2, .n = 3, .k = 5};
+    cr_expect_eq(bytes_of("gemm", &product, 1), 4 * (10 + 15 + 6), "C is written only");
+    lh_vector_problem axpy = {1, 10, LH_VECTOR_AXPY}, fill = {1, 10, LH_VECTOR_FILL};
+    cr_expect_eq(bytes_of("vector", &axpy, 1), 120);
+    cr_expect_eq(bytes_of("vector", &fill, 1), 40);
+    lh_batch_problem batch = {.n = 2, .c = 3, .h = 4, .w = 4, .images = 1000};
+    cr_expect_eq(bytes_of("batch", &batch, 2), 2 * (5 * 48 + 9), "not the whole data set");
+    for (size_t i = 0; i < lh_case_list_count; i++) {
+        const lh_case_list *list = lh_case_lists[i];
+        void *problem = calloc(1, list->op->problem_size);
+        for (size_t k = 0; list->problem(2, k, problem); k++)
+            cr_expect(lh_op_bytes(list->op, problem, list->op->batch(problem)) > 0, "%s",
+                      list->op->name);
+        free(problem);
     }
 }
