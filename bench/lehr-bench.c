@@ -1,30 +1,33 @@
 /* SPDX-License-Identifier: MIT
  *
  * lehr-bench: every variant of every op on the bench shapes of tests/cases.  Variants of one
- * problem take turns in rounds, and a burst of fused multiply-adds beside each round measures what
- * the machine can do at that moment: on shared machines the peak itself moves twofold. */
+ * problem take turns in rounds, and bursts of fused multiply-adds and of copying beside each measure what
+ * the machine can do at that moment (roofline.c). */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "bench/roofline.h"
+#include "kernels/select.h"
+#include "lehr_version.h"
 #include "tests/cases/cases.h"
 
 enum { MAX_VARIANTS = 16, MAX_ROUNDS = 64 };
 
 typedef struct options {
-    const char *op, *variant, *device;
+    const char *op, *variant, *device, *csv;
     int only_case, rounds;
+    bool chosen; /* only the variant that lehr would take */
     double give_up; /* a variant whose first run takes longer is not timed */
 } options;
 
 typedef struct bench {
     lehr_context *ctx;
     lehr_device *dev;
-    cl_kernel burst;
-    cl_mem burst_out;
-    double burst_flops;
+    lh_roofline roofline;
+    FILE *csv;
 } bench;
 
 typedef struct contender {
@@ -32,7 +35,8 @@ typedef struct contender {
     cl_mem workspace;
     double seconds[MAX_ROUNDS];
     double work[MAX_ROUNDS];    /* seconds by work_clock */
-    double of_peak[MAX_ROUNDS]; /* share of the bursts just before and just after */
+    double of_peak[MAX_ROUNDS]; /* shares of the bursts just before and just after */
+    double of_copy[MAX_ROUNDS];
 } contender;
 
 static int compare_double(const void *a, const void *b)
@@ -51,58 +55,6 @@ static _Noreturn void fail(const bench *b)
 {
     fprintf(stderr, "lehr-bench: %s\n", lehr_context_message(b->ctx));
     exit(1);
-}
-
-/* Twelve independent chains of vector fma per work-item: enough to fill any pipeline. */
-static const char burst_source[] =
-    "#define CAT_(a, b) a##b\n#define CAT(a, b) CAT_(a, b)\n#define V CAT(float, VW)\n"
-    "#define EACH(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)\n"
-    "__kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))\n"
-    "void burst(__global float *out, float m, float c) {\n"
-    "#define D(i) V a##i = (V)(get_global_id(0) + i);\n EACH(D)\n"
-    " for (int n = 0; n < STEPS; n++) {\n"
-    "#define F(i) a##i = fma(a##i, (V)m, (V)c);\n EACH(F) }\n"
-    " V s = 0;\n#define A(i) s += a##i;\n EACH(A)\n"
-    " float t[VW]; CAT(vstore, VW)(s, 0, t); out[get_global_id(0)] = t[0]; }\n";
-
-static void open_burst(bench *b)
-{
-    const lh_traits *t = lh_device_traits(b->dev);
-    int width = t->cpu_family ? (int)t->vector_width : 4, steps = t->cpu_family ? 50000 : 2000;
-    size_t local = t->cpu_family ? 1 : lh_local_size(t, 64);
-    size_t items = t->cpu_family ? 4 * t->compute_units : 4096 * local;
-    char defines[128];
-    cl_program program;
-    snprintf(defines, sizeof defines, "-DVW=%d -DLOCAL=%zu -DSTEPS=%d", width, local, steps);
-    b->burst_flops = 24.0 * width * steps * (double)items;
-    if (lh_program_from_text(b->dev, "burst", burst_source, defines, &program) != LEHR_OK ||
-        lh_kernel_create(b->dev, program, "burst", &b->burst) != LEHR_OK ||
-        lh_buffer_create(b->dev, items * sizeof(float), &b->burst_out) != LEHR_OK)
-        fail(b);
-}
-
-/* Seconds of work: on CPU devices processor time over the compute units, which other programs on
- * the machine disturb less than the wall clock does. */
-static double work_clock(const bench *b)
-{
-    const lh_traits *t = lh_device_traits(b->dev);
-    struct timespec now;
-    if (!t->is_cpu || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) != 0) return lh_now();
-    return ((double)now.tv_sec + 1e-9 * (double)now.tv_nsec) / t->compute_units;
-}
-
-/* GFLOP/s of fused multiply-adds right now. */
-static double burst(bench *b)
-{
-    const lh_traits *t = lh_device_traits(b->dev);
-    size_t local = t->cpu_family ? 1 : lh_local_size(t, 64);
-    size_t items = t->cpu_family ? 4 * t->compute_units : 4096 * local;
-    double start = work_clock(b);
-    if (lh_kernel_args(b->dev, b->burst, "mff", b->burst_out, 0.999, 1e-9) != LEHR_OK ||
-        lh_launch_1d(b->dev, b->burst, items, local) != LEHR_OK ||
-        lehr_device_finish(b->dev) != LEHR_OK)
-        fail(b);
-    return 1e-9 * b->burst_flops / (work_clock(b) - start);
 }
 
 /* Wall seconds per run. */
@@ -156,10 +108,14 @@ static int enter(bench *b, const options *o, const lh_op *op, const void *proble
                  contender *all)
 {
     int count = 0;
+    const lh_variant *chosen = NULL;
+    const char *why;
+    if (o->chosen && lh_select(b->dev, op, problem, &chosen, &why) != LEHR_OK) fail(b);
     for (unsigned v = 0; v < op->variant_count && count < MAX_VARIANTS; v++) {
         const lh_variant *variant = &op->variants[v];
         if (variant->declines(problem, lh_device_traits(b->dev))) continue;
         if (o->variant && strcmp(o->variant, variant->name) != 0) continue;
+        if (o->chosen && variant != chosen) continue;
         contender *c = &all[count];
         if (lh_exec_create_variant(b->dev, op, problem, variant, &c->exec) != LEHR_OK) fail(b);
         if (c->exec->workspace &&
@@ -177,36 +133,63 @@ static int enter(bench *b, const options *o, const lh_op *op, const void *proble
     return count;
 }
 
+static lh_peaks peaks_now(bench *b)
+{
+    lh_peaks now;
+    if (lh_roofline_measure(&b->roofline, &now) != LEHR_OK) fail(b);
+    return now;
+}
+
+static void time_round(bench *b, contender *c, lh_args *args, int round, lh_peaks *before)
+{
+    const lh_op *op = c->exec->op;
+    const void *problem = lh_exec_problem(c->exec);
+    double once = timed_run(b, c, args, 1); /* also warms the caches up */
+    int times = once > 0.05 ? 1 : (int)(0.02 / once) + 1;
+    double start = lh_work_clock(b->dev);
+    c->seconds[round] = timed_run(b, c, args, times);
+    double work = (lh_work_clock(b->dev) - start) / times;
+    lh_peaks after = peaks_now(b);
+    c->work[round] = work;
+    c->of_peak[round] =
+        2e-9 * op->flops(problem, args->n) / work / (before->gflops + after.gflops);
+    c->of_copy[round] = 2e-9 * lh_op_bytes(op, problem, args->n) / work / (before->gbs + after.gbs);
+    *before = after;
+}
+
+/* What bounds a row is the share that would reach 1 first: the larger one. */
+static void print_row(bench *b, contender *c, const char *problem, int rounds, int n)
+{
+    const lh_op *op = c->exec->op;
+    double middle = median(c->seconds, rounds), best = c->seconds[0]; /* sorted */
+    double peak = median(c->of_peak, rounds), copy = median(c->of_copy, rounds);
+    double flops = op->flops(lh_exec_problem(c->exec), n);
+    double bytes = lh_op_bytes(op, lh_exec_problem(c->exec), n);
+    char row[512];
+    snprintf(row, sizeof row, "%s,\"%s\",%s,%.3f,%.3f,%.3f,%.1f,%.2f,%.1f,%.2f,%s,%.2f,%.0f,%.0f\n",
+             op->name, problem, c->exec->variant->name, 1e3 * middle, 1e3 * best,
+             1e3 * median(c->work, rounds), 1e-9 * flops / middle, peak, 1e-9 * bytes / middle, copy,
+             peak > copy ? "compute" : "memory", peak > copy ? peak : copy, flops, bytes);
+    fputs(row, stdout);
+    if (b->csv) fputs(row, b->csv);
+}
+
 static void bench_problem(bench *b, const options *o, const lh_case_list *list,
                           const void *problem)
 {
     const lh_op *op = list->op;
     contender all[MAX_VARIANTS] = {0};
-    double flops = op->flops(problem, op->batch(problem));
     lh_args args;
-    char text[256];
+    char text[LH_DESCRIBE];
     op->describe(problem, text, sizeof text);
     make_args(b, list, problem, &args);
     int count = enter(b, o, op, problem, &args, all);
     for (int round = 0; round < o->rounds; round++) {
-        double before = burst(b);
-        for (int i = 0; i < count; i++) {
-            double once = timed_run(b, &all[i], &args, 1); /* also warms the caches up */
-            int times = once > 0.05 ? 1 : (int)(0.02 / once) + 1;
-            double start = work_clock(b);
-            all[i].seconds[round] = timed_run(b, &all[i], &args, times);
-            all[i].work[round] = (work_clock(b) - start) / times;
-            double rate = 1e-9 * flops / all[i].work[round], after = burst(b);
-            all[i].of_peak[round] = rate / (0.5 * (before + after));
-            before = after;
-        }
+        lh_peaks before = peaks_now(b);
+        for (int i = 0; i < count; i++) time_round(b, &all[i], &args, round, &before);
     }
     for (int i = 0; i < count; i++) {
-        double middle = median(all[i].seconds, o->rounds); /* sorts: [0] is the best */
-        printf("%s,%s,%s,%.3f,%.3f,%.3f,%.1f,%.2f\n", op->name, text, all[i].exec->variant->name,
-               1e3 * middle, 1e3 * all[i].seconds[0],
-               1e3 * median(all[i].work, o->rounds), 1e-9 * flops / middle,
-               median(all[i].of_peak, o->rounds));
+        print_row(b, &all[i], text, o->rounds, args.n);
         lh_exec_destroy(&all[i].exec);
         lh_buffer_free(&all[i].workspace);
     }
@@ -214,14 +197,44 @@ static void bench_problem(bench *b, const options *o, const lh_case_list *list,
     for (unsigned i = 0; i < op->operand_count; i++) lh_buffer_free(&args.buf[i]);
 }
 
+/* Device, driver, date and command: a file of figures must say where they are from. */
+static void print_head(bench *b, FILE *out, int argc, char **argv)
+{
+    const lehr_device_info *info = lehr_device_get_info(b->dev);
+    lh_peaks best = {0};
+    double streaming = 0;
+    char date[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    for (int i = 0; i < 7; i++) {
+        lh_peaks p = peaks_now(b);
+        if (p.gflops > best.gflops) best.gflops = p.gflops;
+        if (p.gbs > best.gbs) best.gbs = p.gbs;
+    }
+    if (lh_roofline_streaming(&b->roofline, &streaming) != LEHR_OK) fail(b);
+    fprintf(out, "# lehr %s, %s\n# device %s; driver %s; %u compute units\n# command", LEHR_VERSION,
+            date, info->name, info->driver, lh_device_traits(b->dev)->compute_units);
+    for (int i = 0; i < argc; i++) fprintf(out, " %s", argv[i]);
+    fprintf(out, "\n# fma %.1f GFLOP/s, copy %.1f GB/s (%s, 2 x %zu MiB)", best.gflops, best.gbs,
+            lh_roofline_shape(&b->roofline), b->roofline.bytes >> 20);
+    if (streaming > 0) fprintf(out, ", copy past the caches %.1f GB/s", streaming);
+    fputs("\nop,problem,variant,ms,best_ms,work_ms,gflops,of_peak,gbs,of_copy,bound,of_roofline,"
+          "flops,bytes\n", out);
+}
+
 static void usage(void)
 {
-    puts("usage: lehr-bench [--op PREFIX] [--variant NAME] [--case NUMBER] [--rounds N]\n"
-         "                  [--give-up SECONDS] [--device NAME]\n"
+    puts("usage: lehr-bench [--op PREFIX] [--variant NAME] [--chosen yes] [--case NUMBER]\n"
+         "                  [--rounds N] [--give-up SECONDS] [--device NAME] [--csv FILE]\n"
          "Times every variant of every op (or those whose name starts with PREFIX) on the bench\n"
-         "shapes; a variant slower than --give-up (0.5 s) a run is left out unless named.\n"
+         "shapes; a variant slower than --give-up (0.5 s) a run is left out unless named; with\n"
+         "--chosen yes only the one that lehr takes on this device.\n"
          "Columns: op, problem, variant, median ms, best ms, processor ms per compute unit\n"
-         "(the wall clock on GPUs), GFLOP/s, share of the FMA peak meanwhile.");
+         "(the wall clock on GPUs), GFLOP/s, share of the FMA peak meanwhile, GB/s, share of the\n"
+         "copying rate meanwhile, what bounds it, share of the roofline, operations, bytes.\n"
+         "GFLOP/s count what the op asks for, whatever the algorithm saves; bytes are every operand\n"
+         "once, so what stays in the caches can be above the copying rate.");
 }
 
 static bool parse(int argc, char **argv, options *o)
@@ -232,6 +245,8 @@ static bool parse(int argc, char **argv, options *o)
         if (!strcmp(name, "--op")) o->op = value;
         else if (!strcmp(name, "--variant")) o->variant = value;
         else if (!strcmp(name, "--device")) o->device = value;
+        else if (!strcmp(name, "--csv")) o->csv = value;
+        else if (!strcmp(name, "--chosen")) o->chosen = !strcmp(value, "yes");
         else if (!strcmp(name, "--case")) o->only_case = atoi(value);
         else if (!strcmp(name, "--rounds")) o->rounds = atoi(value);
         else if (!strcmp(name, "--give-up")) o->give_up = atof(value);
@@ -250,8 +265,13 @@ int main(int argc, char **argv)
     }
     if (lehr_context_create(NULL, &b.ctx) != LEHR_OK) return 1;
     if (lehr_device_open(b.ctx, o.device, &b.dev) != LEHR_OK) fail(&b);
-    open_burst(&b);
-    puts("op,problem,variant,ms,best_ms,work_ms,gflops,of_peak");
+    if (lh_roofline_open(b.dev, &b.roofline) != LEHR_OK) fail(&b);
+    print_head(&b, stdout, argc, argv);
+    if (o.csv && !(b.csv = fopen(o.csv, "w"))) {
+        perror(o.csv);
+        return 1;
+    }
+    if (b.csv) print_head(&b, b.csv, argc, argv);
     for (size_t i = 0; i < lh_case_list_count; i++) {
         const lh_case_list *list = lh_case_lists[i];
         if (o.op && strncmp(o.op, list->op->name, strlen(o.op)) != 0) continue;
@@ -260,9 +280,10 @@ int main(int argc, char **argv)
             if (o.only_case < 0 || (size_t)o.only_case == k) bench_problem(&b, &o, list, problem);
         free(problem);
     }
-    lh_kernel_free(&b.burst);
-    lh_buffer_free(&b.burst_out);
+    lh_roofline_close(&b.roofline);
+    bool written = !b.csv || (!ferror(b.csv) & (fclose(b.csv) == 0));
     lehr_device_destroy(&b.dev);
     lehr_context_destroy(&b.ctx);
-    return 0;
+    if (!written) fprintf(stderr, "lehr-bench: %s could not be written\n", o.csv);
+    return written ? 0 : 1;
 }
