@@ -7,10 +7,11 @@
 
 #include "kernels/conv/conv.h"
 
-/* Compact row: square filter and stride, the four paddings, everything else as in the problem. */
+/* Compact row: the four paddings, everything else as in the problem; stride_w 0: as stride. */
 typedef struct row {
     int n, c, h, w, k, r, s, stride, top, left, bottom, right;
     bool bias, relu;
+    int stride_w;
 } row;
 
 static const row quick[] = {
@@ -51,12 +52,28 @@ static const row bench[] = {
     {128, 32, 32, 32, 32, 3, 3, 1, 0, 0, 0, 0, true, true},
     {128, 32, 15, 15, 64, 3, 3, 1, 1, 1, 1, 1, true, true},
     {128, 64, 15, 15, 64, 3, 3, 1, 0, 0, 0, 0, true, true},
+    /* Other filters, strides and channel counts, as deeper networks have them. */
+    {32, 64, 32, 32, 128, 3, 3, 2, 1, 1, 1, 1, false, false},
+    {32, 64, 32, 32, 256, 1, 1, 1, 0, 0, 0, 0, false, false},
+    {32, 256, 32, 32, 64, 1, 1, 1, 0, 0, 0, 0, false, false},
+    {128, 64, 8, 8, 256, 1, 1, 1, 0, 0, 0, 0, false, false},
+    {64, 64, 32, 32, 128, 1, 1, 2, 0, 0, 0, 0, false, false},
+    {32, 32, 32, 32, 32, 5, 5, 1, 2, 2, 2, 2, false, false},
+    {32, 64, 16, 16, 64, 5, 5, 1, 2, 2, 2, 2, false, false},
+    {16, 3, 64, 64, 64, 7, 7, 2, 3, 3, 3, 3, false, false},
+    {128, 3, 32, 32, 10, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {64, 17, 32, 32, 17, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {64, 33, 16, 16, 33, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {64, 48, 16, 16, 48, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {1, 64, 32, 32, 64, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {1, 256, 8, 8, 256, 3, 3, 1, 1, 1, 1, 1, false, false},
+    {4, 32, 16, 16, 64, 3, 3, 2, 1, 1, 1, 1, false, false},
 };
 
 static bool from_row(const row *a, lh_conv_problem *out)
 {
     *out = (lh_conv_problem){.n = a->n, .c = a->c, .h = a->h, .w = a->w, .k = a->k, .r = a->r,
-                             .s = a->s, .stride_h = a->stride, .stride_w = a->stride,
+                             .s = a->s, .stride_h = a->stride, .stride_w = a->stride_w ? a->stride_w : a->stride,
                              .pad_top = a->top, .pad_left = a->left, .pad_bottom = a->bottom,
                              .pad_right = a->right, .bias = a->bias,
                              .act = a->relu ? LH_ACT_RELU : LH_ACT_NONE};
