@@ -108,16 +108,16 @@ static int enter(bench *b, const options *o, const lh_op *op, const void *proble
                  contender *all)
 {
     int count = 0;
-    const lh_variant *chosen = NULL;
-    const char *why;
-    if (o->chosen && lh_select(b->dev, op, problem, &chosen, &why) != LEHR_OK) fail(b);
+    lh_choice chosen = {0};
+    if (o->chosen && lh_select(b->dev, op, problem, &chosen) != LEHR_OK) fail(b);
     for (unsigned v = 0; v < op->variant_count && count < MAX_VARIANTS; v++) {
         const lh_variant *variant = &op->variants[v];
         if (variant->declines(problem, lh_device_traits(b->dev))) continue;
         if (o->variant && strcmp(o->variant, variant->name) != 0) continue;
-        if (o->chosen && variant != chosen) continue;
+        if (o->chosen && variant != chosen.variant) continue;
         contender *c = &all[count];
-        if (lh_exec_create_variant(b->dev, op, problem, variant, &c->exec) != LEHR_OK) fail(b);
+        if (lh_exec_create_with(b->dev, op, problem, variant, chosen.parameters, &c->exec) != LEHR_OK)
+            fail(b);
         if (c->exec->workspace &&
             lh_buffer_create(b->dev, c->exec->workspace, &c->workspace) != LEHR_OK)
             fail(b);

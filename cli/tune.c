@@ -28,6 +28,8 @@ static void problem_json(const report *r, const lehr_tune_problem *p)
         const lehr_tune_candidate *c = &p->candidates[i];
         fputs(i ? ",\n  {\"variant\": " : "\n  {\"variant\": ", stdout);
         json_text(stdout, c->variant);
+        fputs(", \"parameters\": ", stdout);
+        json_text(stdout, c->parameters);
         fputs(", \"outcome\": ", stdout);
         json_text(stdout, c->outcome);
         fputs(", \"reason\": ", stdout);
@@ -43,13 +45,14 @@ static void problem_json(const report *r, const lehr_tune_problem *p)
 
 static void problem_text(const report *r, const lehr_tune_problem *p)
 {
-    char ms[NUMBER_SIZE], gflops[NUMBER_SIZE];
+    char ms[NUMBER_SIZE], gflops[NUMBER_SIZE], name[160];
     bool explain = option_flag(r->set, OPT_EXPLAIN);
     printf("%s%s: %s [%s]\n", r->told ? "\n" : "", p->layer, p->op, p->problem);
     for (uint32_t i = 0; i < p->candidate_count; i++) {
         const lehr_tune_candidate *c = &p->candidates[i];
         if (!explain && strcmp(c->outcome, "excluded") == 0) continue;
-        printf("  %-22s %-10s", c->variant, c->outcome);
+        snprintf(name, sizeof name, "%s%s%s", c->variant, *c->parameters ? ":" : "", c->parameters);
+        printf("  %-22s %-10s", name, c->outcome);
         if (!isnan(c->ms))
             printf(" %10s ms %8s GFLOP/s", fixed_text(c->ms, 3, ms), fixed_text(c->gflops, 1, gflops));
         printf("%s%s\n", *c->reason ? " " : "", c->reason);

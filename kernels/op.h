@@ -8,6 +8,10 @@
  * its kernels, checks them at first use on a device, and says how much workspace it wants;
  * lh_exec_run enqueues it.
  *
+ * A variant may have parameters, such as tile sizes (lh_exec_tunable): a rule gives each from the
+ * problem and the traits, lehr tune measures others, LEHR_VARIANT=conv.forward=direct_cpu:rows=6 asks
+ * for one.
+ *
  * Rules every variant keeps:
  *   - the batch n is a launch argument (1..problem's n), never a -D: a tail batch compiles nothing;
  *   - activations are NHWC float, weights are logical (conv [K][C][R][S], dense [out][in]), so the
@@ -23,6 +27,8 @@
 #include "core/runtime/runtime.h"
 
 enum { LH_MAX_OPERANDS = 12, LH_MAX_KERNELS = 12 };
+/* A variant's parameters; values of one; bytes of all as text, "rows=6:nv=2". */
+enum { LH_MAX_TUNABLES = 6, LH_MAX_VALUES = 8, LH_PARAMETERS = 96 };
 
 typedef enum lh_type { LH_F32, LH_I32, LH_U8 } lh_type;
 typedef enum lh_use { LH_IN, LH_OUT, LH_INOUT } lh_use;
@@ -103,6 +109,13 @@ typedef struct lh_op {
     double (*bytes)(const void *problem, int n);
 } lh_op;
 
+/* One parameter of a prepared variant. */
+typedef struct lh_tunable {
+    const char *name;
+    int rule, value;           /* what the rule gives; what is used */
+    int values[LH_MAX_VALUES]; /* what may be asked for beside the rule's; 0 ends them */
+} lh_tunable;
+
 struct lh_exec {
     const lh_op *op;
     const lh_variant *variant;
@@ -111,6 +124,9 @@ struct lh_exec {
     size_t workspace;
     cl_kernel kernels[LH_MAX_KERNELS];
     int64_t number[24]; /* the variant's own: task counts, tile sizes */
+    const char *wanted; /* during prepare: the parameters that are asked for, "" for the rules' */
+    lh_tunable tunables[LH_MAX_TUNABLES];
+    unsigned tunable_count;
 };
 
 /* All ops, from kernels/ops.h; the tests and benches walk it. */
@@ -125,6 +141,15 @@ lehr_status lh_exec_create(lehr_device *dev, const lh_op *op, const void *proble
 /* The same with a given variant, for tests, benches and tuning. */
 lehr_status lh_exec_create_variant(lehr_device *dev, const lh_op *op, const void *problem,
                                    const lh_variant *variant, lh_exec **out);
+/* And with given parameters, "rows=6:nv=2"; those not named follow the rule.  LEHR_E_USAGE: the variant
+ * has no such parameter for this problem, or not with this value. */
+lehr_status lh_exec_create_with(lehr_device *dev, const lh_op *op, const void *problem,
+                                const lh_variant *variant, const char *parameters, lh_exec **out);
+/* The parameters that are not by rule, as text: what lh_exec_create_with takes. */
+void lh_exec_parameters(const lh_exec *exec, char out[LH_PARAMETERS]);
+/* The same with another value for tunables[index]. */
+void lh_exec_parameters_with(const lh_exec *exec, unsigned index, int value,
+                             char out[LH_PARAMETERS]);
 void lh_exec_destroy(lh_exec **exec);
 lehr_status lh_exec_run(lh_exec *exec, const lh_args *args);
 /* The problem, typed by the caller: const lh_conv_problem *p = lh_exec_problem(exec). */
@@ -133,6 +158,16 @@ static inline const void *lh_exec_problem(const lh_exec *exec) { return exec->pr
 /* For variants: lh_kernel_get into exec->kernels[index] with printf-style options. */
 lehr_status lh_exec_kernel(lh_exec *exec, unsigned index, const char *path, const char *kernel,
                            const char *options, ...) LH_PRINTF(5, 6);
+
+/* For prepare: the value of a parameter: what is asked for, else `rule`.  The values behind it are those
+ * that lehr tune tries and that may be asked for: each must give right results for this problem on this
+ * device, and all must sum in an order that does not depend on the number of threads.  At most
+ * LH_MAX_VALUES, each above 0; name: static text of letters and digits.
+ *     int rows = LH_TUNABLE(exec, "rows", width >= 16 ? 8 : 6, 4, 6, 8, 12); */
+int lh_exec_tunable(lh_exec *exec, const char *name, int rule, const int *values, size_t count);
+#define LH_TUNABLE(exec, name, rule, ...)                                                          \
+    lh_exec_tunable(exec, name, rule, (const int[]){__VA_ARGS__},                                  \
+                    sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
 
 /* Largest accepted error of a variant's result, as a part of the largest value: by op->terms (docs/
  * numerics.md, "Rounding of sums", derives it) or op->tolerance, and variant->growth. */

@@ -16,6 +16,7 @@ typedef struct item {
     const lh_op *op;
     void *problem;
     const char *layer; /* the model's */
+    bool has_parameters;
     char text[LH_DESCRIBE];
 } item;
 
@@ -51,7 +52,8 @@ static lehr_status collect(lehr_device *dev, const lehr_model *model, int batch,
     if (st == LEHR_OK && !list->at) st = LEHR_E_MEMORY;
     for (int i = 0; st == LEHR_OK && i < net->step_count; i++) {
         const lh_exec *exec = net->steps[i].exec;
-        item new = {.op = exec->op, .layer = model->layers[net->steps[i].layer].name};
+        item new = {.op = exec->op, .layer = model->layers[net->steps[i].layer].name,
+                    .has_parameters = exec->tunable_count > 0};
         exec->op->describe(lh_exec_problem(exec), new.text, sizeof new.text);
         if (is_known(list, &new)) continue;
         new.problem = lh_alloc(ctx, 1, exec->op->problem_size);
@@ -75,7 +77,8 @@ static lehr_status narrow(lehr_device *dev, items *list, const lehr_tune_params 
         item *it = &list->at[i];
         bool match = length == 0 || strncmp(it->op->name, p->op, length) == 0;
         known |= match;
-        if (match && (p->explain || lh_tune_choices(dev, it->op, it->problem) > 1))
+        if (match && (p->explain || it->has_parameters ||
+                      lh_tune_choices(dev, it->op, it->problem) > 1))
             list->at[kept++] = *it;
         else
             free(it->problem);
@@ -101,7 +104,8 @@ static void keep_winner(lehr_device *dev, const item *it, const lh_tune *tune)
 {
     const lehr_tune_candidate *row = &tune->rows[tune->winner];
     lh_kept_add(dev, &(lh_kept){.kind = LH_KEPT_BEST, .op = it->op->name, .problem = it->text,
-                                  .variant = row->variant, .ms = row->ms,
+                                  .variant = row->variant,
+                                .parameters = row->parameters, .ms = row->ms,
                                   .gflops = isfinite(row->gflops) ? row->gflops : 0});
 }
 
@@ -169,13 +173,13 @@ lehr_status lehr_self_test(lehr_device *device, const lehr_model *model, double 
     result->kernels += (uint32_t)list.count;
     double until = lh_now() + seconds; /* compiling for the plan does not count */
     for (int i = 0; i < list.count && st == LEHR_OK && lh_now() < until; i++) {
-        const lh_variant *variant = NULL;
-        const char *why = NULL;
+        lh_choice choice;
         lh_exec *exec = NULL;
         lh_verdict verdict = LH_VERDICT_UNKNOWN;
-        st = lh_select(device, list.at[i].op, list.at[i].problem, &variant, &why);
+        st = lh_select(device, list.at[i].op, list.at[i].problem, &choice);
         if (st == LEHR_OK)
-            st = lh_exec_create_variant(device, list.at[i].op, list.at[i].problem, variant, &exec);
+            st = lh_exec_create_with(device, list.at[i].op, list.at[i].problem, choice.variant,
+                                     choice.parameters, &exec);
         if (st == LEHR_OK) st = lh_select_check(exec, &verdict);
         if (st == LEHR_OK) result->checked += verdict != LH_VERDICT_UNKNOWN;
         if (st == LEHR_OK) result->wrong += verdict == LH_VERDICT_BAD;

@@ -14,7 +14,8 @@
 typedef enum lh_kept_kind {
     LH_KEPT_BEST,    /* the variant that was measured to be the fastest: ms, gflops */
     LH_KEPT_GOOD,    /* agrees with the reference on this device */
-    LH_KEPT_BAD,     /* does not: note says how; never chosen again */
+    LH_KEPT_BAD,     /* does not, or cannot be built: note says how; never chosen again */
+    LH_KEPT_SHIPPED, /* the fastest on such devices, from the table that lehr comes with; not stored */
     LH_KEPT_RECORDED, /* what a run that is being continued had chosen; not stored */
     LH_KEPT_CHOSEN    /* what was chosen since lh_kept_forget_run, note says why; not stored */
 } lh_kept_kind;
@@ -22,6 +23,7 @@ typedef enum lh_kept_kind {
 typedef struct lh_kept {
     lh_kept_kind kind;
     const char *op, *problem, *variant;
+    const char *parameters; /* "rows=6:nv=2"; "" or NULL: all by rule */
     double ms, gflops; /* LH_KEPT_BEST, else 0 */
     const char *note;  /* one line without tabs, or NULL */
 } lh_kept;
@@ -30,9 +32,12 @@ typedef struct lh_kept {
 bool lh_cache_on(const lehr_device *dev);
 /* Path of the store's file, or "" when the cache is off; valid while the device lives. */
 const char *lh_kept_path(lehr_device *dev);
-/* The row of that kind, or NULL.  variant NULL: any. */
+/* The row of that kind, or NULL.  variant, parameters NULL: any. */
 const lh_kept *lh_kept_find(lehr_device *dev, lh_kept_kind kind, const char *op,
-                              const char *problem, const char *variant);
+                            const char *problem, const char *variant, const char *parameters);
+/* Forgets a row that this process added. */
+void lh_kept_drop(lehr_device *dev, lh_kept_kind kind, const char *op, const char *problem,
+                  const char *variant, const char *parameters);
 /* Adds or replaces; it is stored by the next lh_kept_save.  Texts are copied; one that could not stand in
  * a line of the file is left out of it.  LEHR_E_MEMORY sets no message. */
 lehr_status lh_kept_add(lehr_device *dev, const lh_kept *row);

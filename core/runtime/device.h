@@ -39,7 +39,7 @@ struct lehr_device {
     lh_program_entry *programs;
     lh_finding *findings;
     lh_profile profile;
-    uint64_t launches;
+    uint64_t launches, refused;
     lh_tuning_store *tuning; /* tuning.c; NULL until first asked */
 };
 
@@ -50,5 +50,7 @@ lehr_status lh_traits_read(lehr_context *ctx, cl_platform_id platform, cl_device
 /* Works around drivers whose environment makes their devices vanish; before platforms are listed. */
 void lh_traits_prepare_drivers(void);
 void lh_programs_release(lehr_device *dev);
+/* Counts a code as a refusal (lh_refused_count) unless it speaks of memory or of the device as a whole. */
+void lh_count_refusal(lehr_device *dev, cl_int code);
 
 #endif

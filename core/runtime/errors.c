@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * OpenCL codes in words, translated in this one place. */
-#include "core/runtime/runtime.h"
+#include "core/runtime/device.h"
 
 #include <stdio.h>
 
@@ -83,4 +83,15 @@ lehr_status lh_cl_check(lehr_context *ctx, cl_int code, const char *fmt, ...)
     const code_row *row = find(code);
     return lh_fail(ctx, LEHR_E_DEVICE, "%s: %s (%d)%s%s", doing, row->name, (int)code,
                    row->advice ? "; " : "", row->advice ? row->advice : "");
+}
+
+void lh_count_refusal(lehr_device *dev, cl_int code)
+{
+    static const cl_int others[] = {CL_SUCCESS, CL_DEVICE_NOT_AVAILABLE, CL_COMPILER_NOT_AVAILABLE,
+                                    CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES,
+                                    CL_OUT_OF_HOST_MEMORY, CL_INVALID_CONTEXT,
+                                    CL_INVALID_COMMAND_QUEUE, CL_INVALID_DEVICE};
+    for (size_t i = 0; i < LH_COUNT(others); i++)
+        if (others[i] == code) return;
+    dev->refused++;
 }

@@ -85,6 +85,7 @@ lehr_status lh_launch(lehr_device *dev, cl_kernel kernel, unsigned dims, const s
         clReleaseEvent(event);
     }
     char name[128];
+    lh_count_refusal(dev, code);
     kernel_name(kernel, name, sizeof name);
     return lh_cl_check(dev->ctx, code, "launching kernel '%s' (clEnqueueNDRangeKernel)", name);
 }
@@ -114,6 +115,8 @@ lehr_status lh_launch_foreign(lehr_device *dev, cl_event event)
 }
 
 uint64_t lh_launch_count(const lehr_device *dev) { return dev->launches; }
+
+uint64_t lh_refused_count(const lehr_device *dev) { return dev->refused; }
 
 /* While profiling the device's queue is swapped for one with profiling on. */
 lehr_status lh_profile_begin(lehr_device *dev, unsigned tag_count)

@@ -88,6 +88,7 @@ static lehr_status build(lehr_device *dev, const char *name, const char *text, c
     if (st != LEHR_OK) return st;
     code = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
+        lh_count_refusal(dev, code);
         st = fail_build(dev, program, name, options, code);
         clReleaseProgram(program);
         return st;
@@ -157,6 +158,7 @@ lehr_status lh_kernel_create(lehr_device *dev, cl_program program, const char *n
     cl_int code = CL_SUCCESS;
     *out = clCreateKernel(program, name, &code);
     if (code != CL_SUCCESS) *out = NULL;
+    lh_count_refusal(dev, code);
     return lh_cl_check(dev->ctx, code, "kernel '%s' (clCreateKernel)", name);
 }
 

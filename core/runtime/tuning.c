@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The tuning store: a list in memory, a text file behind it.  The file is a head of "# " lines, which
- * must be this device's, then one row a line: kind, op, problem, variant, ms, GFLOP/s, note, separated by
- * tabs.  Lines that make no sense are passed over with a warning. */
+ * must be this device's, then one row a line: kind, op, problem, variant, parameters, ms, GFLOP/s, note,
+ * separated by tabs.  Lines that make no sense are passed over with a warning. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "core/runtime/cache.h"
 #include "core/runtime/device.h"
 
-enum { FIELDS = 7, LOCK_TRIES = 100, MAX_BYTES = 64 << 20 };
+enum { FIELDS = 8, LOCK_TRIES = 100, MAX_BYTES = 64 << 20, MAX_PARAMETERS = 96 };
 
 typedef struct entry {
     struct entry *next;
@@ -44,20 +44,24 @@ static void free_entry(entry *e)
     free((char *)e->row.op);
     free((char *)e->row.problem);
     free((char *)e->row.variant);
+    free((char *)e->row.parameters);
     free((char *)e->row.note);
     free(e);
 }
 
+/* NULL stands for any. */
 static bool same_text(const char *a, const char *b) { return !a || !b || strcmp(a, b) == 0; }
 
-/* Best and recorded rows: one a problem; good and bad ones: one a variant, of either kind. */
+/* Best and recorded rows: one a problem; good and bad ones: one a variant with its
+ * parameters, of either kind. */
 static bool replaces(const lh_kept *a, const lh_kept *b)
 {
     bool verdict = a->kind == LH_KEPT_GOOD || a->kind == LH_KEPT_BAD;
     bool other = b->kind == LH_KEPT_GOOD || b->kind == LH_KEPT_BAD;
     if (verdict != other || (!verdict && a->kind != b->kind)) return false;
     if (strcmp(a->op, b->op) != 0 || strcmp(a->problem, b->problem) != 0) return false;
-    return !verdict || strcmp(a->variant, b->variant) == 0;
+    return !verdict || (strcmp(a->variant, b->variant) == 0 &&
+                        strcmp(a->parameters, b->parameters) == 0);
 }
 
 static lehr_status add(lh_tuning_store *s, const lh_kept *row, bool fresh)
@@ -68,9 +72,11 @@ static lehr_status add(lh_tuning_store *s, const lh_kept *row, bool fresh)
     e->row.op = strdup(row->op);
     e->row.problem = strdup(row->problem);
     e->row.variant = strdup(row->variant);
+    e->row.parameters = strdup(row->parameters ? row->parameters : "");
     e->row.note = row->note ? strdup(row->note) : NULL;
     e->fresh = fresh && is_stored(row->kind);
-    if (!e->row.op || !e->row.problem || !e->row.variant || (row->note && !e->row.note)) {
+    if (!e->row.op || !e->row.problem || !e->row.variant || !e->row.parameters ||
+        (row->note && !e->row.note)) {
         free_entry(e);
         return LEHR_E_MEMORY;
     }
@@ -97,17 +103,19 @@ static bool parse_row(char *line, lh_kept *row)
     for (int i = 0; i < FIELDS; i++)
         if (!(field[i] = strsep(&rest, "\t"))) return false;
     *row = (lh_kept){.op = field[1], .problem = field[2], .variant = field[3],
-                      .note = *field[6] ? field[6] : NULL};
+                     .parameters = field[4], .note = *field[7] ? field[7] : NULL};
     size_t kind = 0;
     while (kind < LH_COUNT(kinds) && strcmp(field[0], kinds[kind]) != 0) kind++;
     row->kind = (lh_kept_kind)kind;
     return kind < LH_COUNT(kinds) && *row->op && *row->problem && *row->variant && !rest &&
-           lh_parse_double(field[4], &row->ms) && lh_parse_double(field[5], &row->gflops);
+           strlen(field[4]) < MAX_PARAMETERS && lh_parse_double(field[5], &row->ms) &&
+           lh_parse_double(field[6], &row->gflops);
 }
 
 static bool fits_a_line(const lh_kept *r)
 {
-    const char *const texts[] = {r->op, r->problem, r->variant, r->note ? r->note : ""};
+    const char *const texts[] = {r->op, r->problem, r->variant, r->parameters,
+                                 r->note ? r->note : ""};
     for (size_t i = 0; i < LH_COUNT(texts); i++)
         if (strpbrk(texts[i], "\t\r\n")) return false;
     return true;
@@ -118,8 +126,8 @@ static void print_row(lh_str *out, const lh_kept *r)
     char ms[40], gflops[40];
     lh_format_float((float)r->ms, ms, sizeof ms);
     lh_format_float((float)r->gflops, gflops, sizeof gflops);
-    lh_str_printf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", kinds[r->kind], r->op, r->problem, r->variant,
-                  ms, gflops, r->note ? r->note : "");
+    lh_str_printf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", kinds[r->kind], r->op, r->problem,
+                  r->variant, r->parameters, ms, gflops, r->note ? r->note : "");
 }
 
 /* Adds the file's rows, but not over fresh ones.  Rows of other devices under the same name count as
@@ -173,7 +181,8 @@ static lh_tuning_store *store_of(lehr_device *dev)
     char sources[LH_SHA256_HEX], key[LH_SHA256_HEX], name[48];
     lh_str path = {0};
     lh_sources_hash(sources);
-    lh_str_add(&s->head, "# lehr tuning, version 1: kind, op, problem, variant, ms, GFLOP/s, note\n");
+    lh_str_add(&s->head, "# lehr tuning, version 2: kind, op, problem, variant, parameters, ms, "
+               "GFLOP/s, note\n");
     lh_cache_identity(dev, &s->head);
     lh_str_printf(&s->head, "# sources: %s\n", sources);
     lh_sha256(lh_str_text(&s->head), s->head.length, key);
@@ -277,14 +286,31 @@ const char *lh_kept_path(lehr_device *dev)
 }
 
 const lh_kept *lh_kept_find(lehr_device *dev, lh_kept_kind kind, const char *op,
-                              const char *problem, const char *variant)
+                            const char *problem, const char *variant, const char *parameters)
 {
     lh_tuning_store *s = store_of(dev);
     for (const entry *e = s ? s->first : NULL; e; e = e->next)
         if (e->row.kind == kind && strcmp(e->row.op, op) == 0 && same_text(problem, e->row.problem) &&
-            same_text(variant, e->row.variant))
+            same_text(variant, e->row.variant) && same_text(parameters, e->row.parameters))
             return &e->row;
     return NULL;
+}
+
+void lh_kept_drop(lehr_device *dev, lh_kept_kind kind, const char *op, const char *problem,
+                  const char *variant, const char *parameters)
+{
+    lh_tuning_store *s = store_of(dev);
+    for (entry **at = s ? &s->first : NULL; at && *at;) {
+        entry *e = *at;
+        if (e->fresh && e->row.kind == kind && strcmp(e->row.op, op) == 0 &&
+            same_text(problem, e->row.problem) && same_text(variant, e->row.variant) &&
+            same_text(parameters, e->row.parameters)) {
+            *at = e->next;
+            free_entry(e);
+        } else {
+            at = &e->next;
+        }
+    }
 }
 
 lehr_status lh_kept_add(lehr_device *dev, const lh_kept *row)
@@ -308,7 +334,7 @@ void lh_kept_forget_run(lehr_device *dev)
     lh_tuning_store *s = dev->tuning;
     for (entry **at = s ? &s->first : NULL; at && *at;) {
         entry *e = *at;
-        if (!is_stored(e->row.kind)) {
+        if (e->row.kind == LH_KEPT_RECORDED || e->row.kind == LH_KEPT_CHOSEN) {
             *at = e->next;
             free_entry(e);
         } else {

@@ -217,7 +217,8 @@ static void add_choices(lh_str *s, const lh_trainer *t)
     lh_str_add(s, "  \"choices\": [");
     for (size_t i = 0; (row = lh_kept_row(t->dev, LH_KEPT_CHOSEN, i)) != NULL; i++) {
         const char *const texts[][2] = {{"op", row->op}, {"problem", row->problem},
-                                        {"variant", row->variant}, {"why", row->note}};
+                                        {"variant", row->variant},
+                                        {"parameters", row->parameters}, {"why", row->note}};
         lh_str_add(s, i ? ",\n    {" : "\n    {");
         for (size_t k = 0; k < LH_COUNT(texts); k++) {
             lh_str_printf(s, "%s\"%s\": ", k ? ", " : "", texts[k][0]);
@@ -321,9 +322,10 @@ lehr_status lh_settings_recall(const lh_settings *settings, lehr_device *dev)
         const char *op = json_string_value(json_object_get(row, "op"));
         const char *problem = json_string_value(json_object_get(row, "problem"));
         const char *variant = json_string_value(json_object_get(row, "variant"));
+        const char *parameters = json_string_value(json_object_get(row, "parameters"));
         if (op && problem && variant)
-            st = lh_kept_add(dev, &(lh_kept){.kind = LH_KEPT_RECORDED, .op = op,
-                                               .problem = problem, .variant = variant});
+            st = lh_kept_add(dev, &(lh_kept){.kind = LH_KEPT_RECORDED, .op = op, .problem = problem,
+                                             .variant = variant, .parameters = parameters});
     }
     return st == LEHR_OK ? st : lh_fail(lh_device_context(dev), st, "out of memory reading run.json");
 }

@@ -12,9 +12,10 @@
 extern "C" {
 #endif
 
-/* A kernel variant that could answer a problem. */
+/* A kernel variant that could answer a problem, with its parameters. */
 typedef struct lehr_tune_candidate {
     const char *variant;
+    const char *parameters; /* "rows=6:nv=2"; "": all by rule */
     const char *outcome; /* "fastest", "slower", "hopeless" (not timed further: its first runs took
                             several times as long as another's), "default" (within 5 % of the fastest and
                             first in the table), "wrong", "differs" (from the others, not convicted),

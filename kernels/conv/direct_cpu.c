@@ -8,7 +8,7 @@
 
 enum { PACK, CONV };                                  /* exec->kernels */
 enum { BAND, BLOCK, STAGED_BYTES };                   /* exec->number */
-enum { STAGED_WISH = 128 * 1024, LINE = 64 };         /* bytes */
+enum { STAGED_WISH_KB = 128 };
 enum { TASKS_WISH = 64 };                             /* enough to keep any CPU busy */
 
 /* A convolution as the kernel sees it, forward or backward data. */
@@ -108,9 +108,12 @@ static lehr_status prepare(lh_exec *e, const pass *c, bool relu)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
     const lh_traits *t = lh_device_traits(e->dev);
-    int width = (int)t->vector_width, vectors = vectors_per_row(c->out_c, width);
+    int width = (int)t->vector_width;
+    int vectors = LH_TUNABLE(e, "nv", vectors_per_row(c->out_c, width), 1, 2);
+    int rows = LH_TUNABLE(e, "rows", width >= 16 ? 8 : 6, 4, 6, 8, 12);
     int grid_h = (int)lh_div_up((size_t)c->out_h, (size_t)c->out_stride_h);
-    size_t limit = t->local_bytes < STAGED_WISH ? t->local_bytes : STAGED_WISH;
+    size_t wish = (size_t)LH_TUNABLE(e, "staged", STAGED_WISH_KB, 32, 64, 128, 256) * 1024;
+    size_t limit = t->local_bytes < wish ? t->local_bytes : wish;
     int band = 1;
     while (band < grid_h && staged_bytes(c, p->r, p->s, c->out_w, band + 1) <= limit) band++;
     /* Bands of equal height. */
@@ -122,7 +125,7 @@ static lehr_status prepare(lh_exec *e, const pass *c, bool relu)
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DOH=%d -DOW=%d -DSH=%d "
              "-DSW=%d -DOSH=%d -DOSW=%d -DBAND=%d -DRELU=%d",
-             width, vectors, width >= 16 ? 8 : 6, c->in_c, c->in_h, c->in_w, c->out_c, c->out_h,
+             width, vectors, rows, c->in_c, c->in_h, c->in_w, c->out_c, c->out_h,
              c->out_w, c->stride_h, c->stride_w, c->out_stride_h, c->out_stride_w, band, relu);
     lehr_status st = lh_exec_kernel(e, PACK, "conv/direct_cpu.cl", "pack", "%s", options);
     if (st != LEHR_OK) return st;

@@ -6,9 +6,9 @@
 
 /* ROW_BLOCK rows of A x K_BLOCK stay in the second-level cache, one panel x K_BLOCK in the first.
  * Up to DIRECT_ROWS rows a panel is reused too seldom for packing it to pay. */
-enum { ROW_BLOCK = 128, K_BLOCK = 256, K_CHUNK = 64, DIRECT_ROWS = 128 };
+enum { ROW_BLOCK_RULE = 128, K_BLOCK_RULE = 256, K_CHUNK = 64, DIRECT_ROWS = 128 };
 enum { PACK, MULTIPLY };
-enum { PANEL_COLUMNS };
+enum { PANEL_COLUMNS, ROW_BLOCK };
 
 static const char *declines(const void *problem, const lh_traits *traits)
 {
@@ -71,13 +71,15 @@ static lehr_status prepare(lh_exec *e, const lh_matmul *largest)
     int vector = width >= 16 ? 16 : width >= 8 ? 8 : 4;
     int rows = vector == 16 ? 8 : 6; /* two-vector rows that 32 or 16 vector registers hold */
     e->number[PANEL_COLUMNS] = 2 * vector;
+    e->number[ROW_BLOCK] = LH_TUNABLE(e, "mb", ROW_BLOCK_RULE, 32, 64, 128, 256) / rows * rows;
+    int k_block = LH_TUNABLE(e, "kb", K_BLOCK_RULE, 128, 256, 512);
     e->workspace = workspace(e, largest);
     static const char *const names[] = {"matmul_pack", "matmul_packed"};
     for (unsigned i = 0; i < LH_COUNT(names); i++) {
         lehr_status st = lh_exec_kernel(
             e, i, "gemm/packed_cpu.cl", names[i],
             "-DVW=%d -DMR=%d -DROW_BLOCK=%d -DK_BLOCK=%d -DK_CHUNK=%d", vector,
-            rows, ROW_BLOCK / rows * rows, K_BLOCK, K_CHUNK);
+            rows, (int)e->number[ROW_BLOCK], k_block, K_CHUNK);
         if (st != LEHR_OK) return st;
     }
     return LEHR_OK;
@@ -96,7 +98,7 @@ static lehr_status pack(lh_exec *e, const plan *s)
 static lehr_status run(lh_exec *e, const lh_matmul *p)
 {
     plan s = make_plan(e, p);
-    size_t rows = e->number[PANEL_COLUMNS] == 32 ? 8 : 6, block = ROW_BLOCK / rows * rows;
+    size_t block = (size_t)e->number[ROW_BLOCK];
     lehr_status st = pack(e, &s);
     if (st == LEHR_OK)
         st = lh_kernel_args(e->dev, e->kernels[MULTIPLY], "mmmmmiiillliliffi", s.p.a, s.p.b,

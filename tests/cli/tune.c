@@ -52,7 +52,7 @@ Test(tune, measures_stores_and_explains)
     spawn_free(&s);
     /* What once was found wrong is not used, and it is said why. */
     EXPECT("for v in packed_cpu tiled; do sed -i \"s/^good\\(\\tdense.forward\\t.*\\t\\)$v\\t.*/"
-           "bad\\1$v\\t0\\t0\\ty is off/\" cache/*.txt; done;" TUNE
+           "bad\\1$v\\t\\t0\\t0\\ty is off/\" cache/*.txt; done;" TUNE
            "--explain --op dense.forward", 0, "excluded   y is off", "chosen");
     EXPECT("for f in cache/*.txt; do echo nonsense >$f; done;" TUNE "--explain --op dense", 0, "is damaged",
            "first");
@@ -71,7 +71,7 @@ Test(tune, several_at_once)
 {
     EXPECT("for op in conv dense pool activation; do " TUNE "--op $op >$op.out & done; wait;"
            "for op in conv dense pool activation; do grep -c \"^best.$op\" cache/*.txt || exit 1; done;"
-           "grep -v '^#' cache/*.txt | awk -F'\\t' 'NF != 7 { exit 1 }'", 0, "2\n6\n2\n1\n");
+           "grep -v '^#' cache/*.txt | awk -F'\\t' 'NF != 8 { exit 1 }'", 0, "2\n6\n2\n1\n");
 }
 
 Test(tune, wrong_input)

@@ -16,7 +16,7 @@
 
 static lehr_context *ctx;
 static lehr_device *dev;
-static char dir[64], warnings[4096], text[LH_DESCRIBE];
+static char dir[64], warnings[4096], said[1024], text[LH_DESCRIBE];
 static const lh_add_problem shape = {2, 77, LH_ACT_NONE};
 static lh_variant rows[2];
 static lh_op op;
@@ -42,6 +42,53 @@ static lehr_status run_wrong(lh_exec *e, const lh_args *a)
     if (st == LEHR_OK) st = lh_buffer_read(e->dev, a->buf[LH_ADD_Y], last * 4, 4, &y);
     y += 1e-3f;
     return st != LEHR_OK ? st : lh_buffer_write(e->dev, a->buf[LH_ADD_Y], last * 4, 4, &y);
+}
+
+/* ---- a variant with parameters: "scale" is the factor that y is wrong by, "load" repeats the work ---- */
+
+static lehr_status prepare_tunable(lh_exec *e)
+{
+    e->number[20] = LH_TUNABLE(e, "load", 4, 1, 2, 8);
+    e->number[21] = LH_TUNABLE(e, "scale", 1, 2);
+    return plain()->prepare(e);
+}
+
+static lehr_status run_tunable(lh_exec *e, const lh_args *a)
+{
+    lehr_status st = LEHR_OK;
+    for (int i = 0; i < 8 * e->number[20] && st == LEHR_OK; i++) st = plain()->run(e, a);
+    return st == LEHR_OK && e->number[21] == 2 ? run_wrong(e, a) : st;
+}
+
+/* ---- a variant that the driver does not build ---- */
+
+static int builds;
+
+static const char *always_declines(const void *problem, const lh_traits *traits)
+{
+    (void)problem;
+    (void)traits;
+    return "planted";
+}
+
+static lehr_status prepare_broken(lh_exec *e)
+{
+    cl_program program = NULL;
+    builds++;
+    return lh_program_from_text(e->dev, "broken", "__kernel void broken( {", "", &program);
+}
+
+/* One that lacks memory: no fault of the kernel. */
+static lehr_status prepare_hungry(lh_exec *e)
+{
+    return lh_cl_check(lh_device_context(e->dev), CL_OUT_OF_RESOURCES, "buffers");
+}
+
+static lehr_status run_refused(lh_exec *e, const lh_args *a)
+{
+    const size_t global[1] = {1}, local[1] = {(size_t)1 << 40}; /* no such work-group */
+    (void)a;
+    return lh_launch(e->dev, e->kernels[0], 1, global, local);
 }
 
 static void reopen(void)
@@ -85,19 +132,23 @@ static const char *chosen(void)
     static char out[128];
     lh_exec *exec = NULL;
     lehr_status st = lh_exec_create(dev, &op, &shape, &exec);
-    const lh_kept *row = lh_kept_find(dev, LH_KEPT_CHOSEN, op.name, text, NULL);
-    snprintf(out, sizeof out, "%s (%s)", st == LEHR_OK ? exec->variant->name : lehr_status_name(st),
-             st == LEHR_OK && row && row->note ? row->note : "");
+    const lh_kept *row = lh_kept_find(dev, LH_KEPT_CHOSEN, op.name, text, NULL, NULL);
+    snprintf(out, sizeof out, "%s%s%s (%s)", st == LEHR_OK ? exec->variant->name : lehr_status_name(st),
+             st == LEHR_OK && row && *row->parameters ? ":" : "",
+             st == LEHR_OK && row ? row->parameters : "", st == LEHR_OK && row && row->note ? row->note : "");
+    snprintf(said, sizeof said, "%s", lehr_context_message(ctx));
     if (st != LEHR_OK) lh_enter(ctx);
     lh_exec_destroy(&exec);
     return out;
 }
 
-static void keep(lh_kept_kind kind, const char *variant)
+static void keep_with(lh_kept_kind kind, const char *variant, const char *parameters)
 {
     cr_assert_eq(lh_kept_add(dev, &(lh_kept){.kind = kind, .op = op.name, .problem = text,
-                                             .variant = variant}), LEHR_OK);
+                                             .variant = variant, .parameters = parameters}), LEHR_OK);
 }
+
+static void keep(lh_kept_kind kind, const char *variant) { keep_with(kind, variant, NULL); }
 
 Test(choice, order_of_precedence)
 {
@@ -146,6 +197,104 @@ Test(choice, a_wrong_variant_is_passed_over_and_remembered)
     cr_expect_str_eq(chosen(), "planted (measured)");
     keep(LH_KEPT_BAD, "planted");
     cr_expect_str_eq(chosen(), "LEHR_E_UNSUPPORTED ()", "nothing is left");
+}
+
+/* Parameters are asked for by LEHR_VARIANT and by stored rows; what cannot be had is told or passed over. */
+Test(choice, parameters)
+{
+    rows[0].prepare = prepare_tunable;
+    rows[0].run = run_tunable;
+    cr_expect_str_eq(chosen(), "planted (first)");
+    setenv("LEHR_VARIANT", "dense=x,add.forward=planted:scale=2:load=8", 1);
+    cr_expect_str_eq(chosen(), "planted:scale=2:load=8 (forced)", "not checked: who forces it gets it");
+    setenv("LEHR_VARIANT", "add.forward=planted:load=3", 1);
+    cr_expect_str_eq(chosen(), "LEHR_E_USAGE ()");
+    cr_expect(strstr(said, "cannot have load=3 here; its parameters: load=4|1|2|8; scale=1|2"), "%s", said);
+    setenv("LEHR_VARIANT", "add.forward=planted:width=4", 1);
+    cr_expect_str_eq(chosen(), "LEHR_E_USAGE ()");
+    setenv("LEHR_VARIANT", "add.forward=elementwise:load=1", 1);
+    cr_expect_str_eq(chosen(), "LEHR_E_USAGE ()");
+    cr_expect(strstr(said, "its parameters: none"), "%s", said);
+    unsetenv("LEHR_VARIANT");
+    keep_with(LH_KEPT_SHIPPED, "planted", "load=8");
+    cr_expect_str_eq(chosen(), "planted:load=8 (shipped)");
+    keep_with(LH_KEPT_BEST, "planted", "load=2");
+    cr_expect_str_eq(chosen(), "planted:load=2 (measured)");
+    keep_with(LH_KEPT_RECORDED, "planted", "load=1");
+    cr_expect_str_eq(chosen(), "planted:load=1 (recorded)");
+    reopen();
+    cr_expect_str_eq(chosen(), "planted:load=2 (measured)");
+    cr_expect_str_eq(warnings, "");
+    keep_with(LH_KEPT_BEST, "planted", "scale=2"); /* wrong, but only with this parameter */
+    cr_expect_str_eq(chosen(), "planted (first)");
+    cr_expect(strstr(warnings, "planted:scale=2 computes wrong results"), "%s", warnings);
+    warnings[0] = '\0';
+    keep_with(LH_KEPT_BEST, "planted", "load=3"); /* stored when there was such a value */
+    cr_expect_str_eq(chosen(), "planted (first)");
+    cr_expect(strstr(warnings, "planted:load=3 cannot be used on this device"), "%s", warnings);
+}
+
+/* What the driver refuses is told once, remembered, and the next row is used; lack of memory is an error. */
+Test(choice, a_variant_that_cannot_be_built)
+{
+    rows[0].prepare = prepare_broken;
+    setenv("LEHR_SELF_TEST", "0", 1);
+    reopen();
+    cr_expect_str_eq(chosen(), "elementwise (first)");
+    cr_expect(strstr(warnings, "add.forward/planted cannot be used on this device: building kernel source "
+                               "broken"), "%s", warnings);
+    cr_expect_eq(builds, 1);
+    reopen();
+    cr_expect_str_eq(chosen(), "elementwise (first)");
+    cr_expect_eq(builds, 1, "built again");
+    cr_expect_str_eq(warnings, "", "told again");
+    cr_expect(strstr(lh_select_excludes(dev, &op, &shape, &rows[0], ""), "broken"));
+    setenv("LEHR_VARIANT", "add.forward=planted", 1);
+    cr_expect_str_eq(chosen(), "LEHR_E_DEVICE ()", "who forces it is told");
+    unsetenv("LEHR_VARIANT");
+
+    setenv("LEHR_CACHE", strcat(strcpy(said, dir), "/second"), 1);
+    rows[0].prepare = plain()->prepare; /* builds, but cannot be launched: seen when it is checked */
+    rows[0].run = run_refused;
+    unsetenv("LEHR_SELF_TEST");
+    reopen();
+    cr_expect_str_eq(chosen(), "elementwise (first)");
+    cr_expect(strstr(warnings, "launching kernel"), "%s", warnings);
+
+    setenv("LEHR_CACHE", strcat(strcpy(said, dir), "/third"), 1);
+    rows[0].prepare = prepare_hungry;
+    reopen();
+    cr_expect_str_eq(chosen(), "LEHR_E_DEVICE ()", "another kernel is no answer to lack of memory");
+    cr_expect(strstr(said, "CL_OUT_OF_RESOURCES"), "%s", said);
+    rows[0].prepare = rows[1].prepare = prepare_broken; /* the compiler itself, say */
+    reopen();
+    cr_expect_str_eq(chosen(), "LEHR_E_DEVICE ()");
+    cr_expect(strstr(said, "building kernel source broken"), "%s", said);
+    rows[0].prepare = rows[1].prepare = plain()->prepare;
+    rows[0].run = rows[1].run = plain()->run;
+    reopen();
+    cr_expect_str_eq(chosen(), "planted (first)", "nothing is held against them");
+}
+
+/* The search tries settings, and no wrong one wins. */
+Test(choice, tuning_parameters)
+{
+    static const lh_add_problem large = {4, 400000, LH_ACT_NONE};
+    lh_add_problem p = large;
+    lh_tune tune;
+    rows[0].prepare = prepare_tunable;
+    rows[0].run = run_tunable;
+    rows[1].declines = always_declines;
+    cr_assert_eq(lh_tune_problem(dev, &op, &p, 60, &tune), LEHR_OK, "%s", lehr_context_message(ctx));
+    cr_assert_eq(tune.settings, 4, "%u", tune.settings);
+    cr_expect_eq(tune.wrong, 1);
+    cr_assert_eq(tune.count, 3);
+    cr_expect_eq(tune.winner, 2);
+    cr_expect_str_eq(tune.rows[2].parameters, "load=1");
+    cr_expect_str_eq(tune.rows[2].outcome, "fastest");
+    cr_expect_str_eq(tune.rows[0].outcome, "slower");
+    cr_expect(strstr(lh_select_excludes(dev, &op, &p, &rows[0], "load=1:scale=2"), "y is off"));
+    cr_expect_null(lh_select_excludes(dev, &op, &p, &rows[0], "load=1"));
 }
 
 /* A wrong variant cannot win, however fast; one that is much slower does not. */

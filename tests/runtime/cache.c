@@ -52,17 +52,24 @@ static void teardown(void)
 
 TestSuite(cache, .init = setup, .fini = teardown);
 
-static void add(lehr_device *to, lh_kept_kind kind, const char *problem, const char *variant)
+static void add_with(lehr_device *to, lh_kept_kind kind, const char *problem, const char *variant,
+                     const char *parameters)
 {
     cr_assert_eq(lh_kept_add(to, &(lh_kept){.kind = kind, .op = "op", .problem = problem,
-                                            .variant = variant, .ms = 0.5, .gflops = 64,
+                                            .variant = variant, .parameters = parameters, .ms = 0.5,
+                                            .gflops = 64,
                                             .note = kind == LH_KEPT_BAD ? "y is off" : NULL}), LEHR_OK);
+}
+
+static void add(lehr_device *to, lh_kept_kind kind, const char *problem, const char *variant)
+{
+    add_with(to, kind, problem, variant, NULL);
 }
 
 /* The stored variant, or "". */
 static const char *best(const char *problem)
 {
-    const lh_kept *row = lh_kept_find(dev, LH_KEPT_BEST, "op", problem, NULL);
+    const lh_kept *row = lh_kept_find(dev, LH_KEPT_BEST, "op", problem, NULL, NULL);
     return row ? row->variant : "";
 }
 
@@ -103,29 +110,65 @@ Test(cache, rows_come_back_and_damage_is_passed_over)
     add(dev, LH_KEPT_CHOSEN, "n=3", "one");
     reopen();
     cr_expect_str_eq(best("n=1"), "two");
-    const lh_kept *row = lh_kept_find(dev, LH_KEPT_BEST, "op", "n=1", "two");
+    const lh_kept *row = lh_kept_find(dev, LH_KEPT_BEST, "op", "n=1", "two", NULL);
     cr_assert_not_null(row);
     cr_expect(row->ms == 0.5 && row->gflops == 64 && !row->note);
-    cr_expect_str_eq(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=2", "one")->note, "y is off");
-    cr_expect_not_null(lh_kept_find(dev, LH_KEPT_GOOD, "op", "n=2", "two"));
-    cr_expect_null(lh_kept_find(dev, LH_KEPT_RECORDED, "op", NULL, NULL), "a run's choice was stored");
-    cr_expect_null(lh_kept_find(dev, LH_KEPT_CHOSEN, "op", NULL, NULL), "a run's choice was stored");
+    cr_expect_str_eq(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=2", "one", NULL)->note, "y is off");
+    cr_expect_not_null(lh_kept_find(dev, LH_KEPT_GOOD, "op", "n=2", "two", NULL));
+    cr_expect_null(lh_kept_find(dev, LH_KEPT_RECORDED, "op", NULL, NULL, NULL), "a run's choice was stored");
+    cr_expect_null(lh_kept_find(dev, LH_KEPT_CHOSEN, "op", NULL, NULL, NULL), "a run's choice was stored");
     cr_expect_str_eq(warnings, "");
 
     char *text = read_store(path, sizeof path);
-    cr_expect(strstr(text, "\nbest\top\tn=1\ttwo\t0.5\t64\t\n"), "%s", text);
-    lh_str_printf(&damaged, "%sbest\top\tn=4\nnonsense\nbest\top\tn=5\tfive\t1\t1\t\nbest\top\tn=6\tsix",
+    cr_expect(strstr(text, "\nbest\top\tn=1\ttwo\t\t0.5\t64\t\n"), "%s", text);
+    lh_str_printf(&damaged, "%sbest\top\tn=4\nnonsense\nbest\top\tn=5\tfive\t\t1\t1\t\nbest\top\tn=6\tsix",
                   text);
     expect_damage(path, lh_str_text(&damaged), "3 damaged lines");
     cr_expect_str_eq(best("n=1"), "two");
     cr_expect_str_eq(best("n=5"), "five");
     cr_expect_str_eq(best("n=6"), "");
-    expect_damage(path, "best\top\tn=1\tfalse\t1\t1\t\n", "is damaged");
+    expect_damage(path, "best\top\tn=1\tfalse\t\t1\t1\t\n", "is damaged");
     cr_expect_str_eq(best("n=1"), "");
     add(dev, LH_KEPT_BEST, "n=7", "seven"); /* and it is written anew */
     reopen();
     cr_expect_str_eq(best("n=7"), "seven");
     cr_expect_str_eq(warnings, "");
+    lh_str_free(&damaged);
+    free(text);
+}
+
+/* Verdicts are about a variant with its parameters; the best one has its own. */
+Test(cache, parameters_come_back)
+{
+    char path[256], long_field[200];
+    lh_str damaged = {0};
+    open_device(&dev);
+    add_with(dev, LH_KEPT_BEST, "n=1", "one", "rows=6:nv=2");
+    add_with(dev, LH_KEPT_GOOD, "n=1", "one", "rows=6:nv=2");
+    add_with(dev, LH_KEPT_BAD, "n=1", "one", "rows=8");
+    add_with(dev, LH_KEPT_BAD, "n=1", "two", NULL);
+    add_with(dev, LH_KEPT_BAD, "n=1", "three", "rows=8");
+    lh_kept_drop(dev, LH_KEPT_BAD, "op", "n=1", "three", "rows=8");
+    reopen();
+    const lh_kept *row = lh_kept_find(dev, LH_KEPT_BEST, "op", "n=1", NULL, NULL);
+    cr_assert_not_null(row);
+    cr_expect_str_eq(row->parameters, "rows=6:nv=2");
+    cr_expect_not_null(lh_kept_find(dev, LH_KEPT_GOOD, "op", "n=1", "one", "rows=6:nv=2"));
+    cr_expect_not_null(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=1", "one", "rows=8"));
+    cr_expect_null(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=1", "one", ""), "another setting");
+    cr_expect_null(lh_kept_find(dev, LH_KEPT_GOOD, "op", "n=1", "one", ""), "another setting");
+    cr_expect_str_eq(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=1", "two", NULL)->parameters, "");
+    cr_expect_null(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=1", "three", NULL), "it was dropped");
+    char *text = read_store(path, sizeof path);
+    cr_expect(strstr(text, "\nbest\top\tn=1\tone\trows=6:nv=2\t0.5\t64\t\n"), "%s", text);
+    memset(long_field, 'x', sizeof long_field - 1);
+    long_field[sizeof long_field - 1] = '\0';
+    lh_str_printf(&damaged, "%sbest\top\tn=4\tfour\t1\t1\t\nbest\top\tn=5\tfive\t%s\t1\t1\t\n", text,
+                  long_field); /* the fields of version 1; parameters that nothing has */
+    expect_damage(path, lh_str_text(&damaged), "2 damaged lines");
+    cr_expect_str_eq(best("n=4"), "");
+    cr_expect_str_eq(best("n=5"), "");
+    cr_expect_str_eq(best("n=1"), "one");
     lh_str_free(&damaged);
     free(text);
 }
@@ -137,7 +180,7 @@ Test(cache, writers_do_not_lose_each_others_rows)
     open_device(&dev);
     open_device(&other);
     cr_expect_str_eq(best("n=1"), "");
-    cr_expect_null(lh_kept_find(other, LH_KEPT_BEST, "op", "n=1", NULL));
+    cr_expect_null(lh_kept_find(other, LH_KEPT_BEST, "op", "n=1", NULL, NULL));
     add(dev, LH_KEPT_BEST, "n=1", "first");
     add(other, LH_KEPT_BEST, "n=2", "second");
     lh_kept_save(dev);
