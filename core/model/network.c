@@ -11,61 +11,119 @@
 #include "kernels/batchnorm/batchnorm.h"
 #include "kernels/dropout/dropout.h"
 
-/* ---- values into slabs ---- */
+/* ---- values into memory ----
+ *
+ * Every value gets an offset in a block so that no two that are alive at one time overlap: largest
+ * first, each as low as it fits.  One block is enough unless the device limits an allocation. */
 
-/* The smallest free slab that is large enough, else the largest free one, grown, else a new one. */
-static int take_slab(lh_network *net, size_t bytes)
+static bool meet(const lh_value *a, const lh_value *b)
 {
-    int fit = -1, largest = -1;
-    for (int i = 0; i < net->slab_count; i++) {
-        const lh_slab *s = &net->slabs[i];
-        if (s->busy) continue;
-        if (s->bytes >= bytes && (fit < 0 || s->bytes < net->slabs[fit].bytes)) fit = i;
-        if (largest < 0 || s->bytes > net->slabs[largest].bytes) largest = i;
-    }
-    if (fit < 0) fit = largest >= 0 ? largest : net->slab_count++;
-    if (net->slabs[fit].bytes < bytes) net->slabs[fit].bytes = bytes;
-    net->slabs[fit].busy = true;
-    return fit;
+    return a->first <= b->last && b->first <= a->last;
 }
 
-static void assign_slabs(lh_network *net, int last_time)
+/* Pages, or what the device wants of views. */
+static size_t alignment(const lh_network *net)
 {
-    for (int time = -1; time <= last_time; time++) {
-        for (int v = 0; v < net->value_count; v++)
-            if (net->values[v].first == time)
-                net->values[v].slab = take_slab(net, net->values[v].bytes);
-        for (int v = 0; v < net->value_count; v++)
-            if (net->values[v].last == time && net->values[v].slab >= 0)
-                net->slabs[net->values[v].slab].busy = false;
+    return lh_round_up(4096, lh_device_traits(net->dev)->base_align);
+}
+
+/* The lowest offset in a block at which v meets none of the count values placed before it. */
+static size_t lowest_gap(const lh_network *net, const int *order, int count, const lh_value *v,
+                         int block)
+{
+    size_t at = 0, align = alignment(net);
+    for (bool moved = true; moved;) { /* each turn passes by one value, so it ends */
+        moved = false;
+        for (int i = 0; i < count; i++) {
+            const lh_value *o = &net->values[order[i]];
+            if (o->block != block || !meet(o, v) || o->offset >= at + v->bytes ||
+                at >= o->offset + o->bytes)
+                continue;
+            at = lh_round_up(o->offset + o->bytes, align);
+            moved = true;
+        }
     }
+    return at;
+}
+
+static void place(lh_network *net, const int *order, int count, size_t limit)
+{
+    lh_value *v = &net->values[order[count]];
+    for (v->block = 0;; v->block++) {
+        bool fresh = v->block == net->block_count;
+        v->offset = fresh ? 0 : lowest_gap(net, order, count, v, v->block);
+        if (fresh) net->block_count++;
+        size_t end = v->offset + v->bytes;
+        if (!fresh && end > limit) continue;
+        if (net->blocks[v->block].bytes < end) net->blocks[v->block].bytes = end;
+        return;
+    }
+}
+
+/* Most bytes of values alive at one time. */
+static size_t most_alive(const lh_network *net, int last_time)
+{
+    size_t most = 0;
+    for (int time = -1; time <= last_time; time++) {
+        size_t alive = 0;
+        for (int v = 0; v < net->value_count; v++)
+            if (net->values[v].first <= time && net->values[v].last >= time)
+                alive += net->values[v].bytes;
+        if (alive > most) most = alive;
+    }
+    return most;
+}
+
+static lehr_status place_values(lh_network *net)
+{
+    int *order = lh_alloc(net->ctx, (size_t)net->value_count, sizeof *order);
+    net->blocks = lh_alloc(net->ctx, (size_t)net->value_count, sizeof *net->blocks);
+    if (!order || !net->blocks) {
+        free(order);
+        return LEHR_E_MEMORY;
+    }
+    for (int i = 0; i < net->value_count; i++) { /* by size, then by number: the same every time */
+        int k = i;
+        for (; k > 0 && net->values[order[k - 1]].bytes < net->values[i].bytes; k--)
+            order[k] = order[k - 1];
+        order[k] = i;
+    }
+    for (int i = 0; i < net->value_count; i++)
+        place(net, order, i, lh_device_traits(net->dev)->max_alloc_bytes);
+    free(order);
+    return LEHR_OK;
+}
+
+static lehr_status make_buffers(lh_network *net)
+{
+    lehr_status st = LEHR_OK;
+    for (int i = 0; i < net->block_count; i++) net->bytes += net->blocks[i].bytes;
+    for (int i = 0; i < net->block_count && st == LEHR_OK; i++) {
+        st = lh_buffer_create(net->dev, net->blocks[i].bytes, &net->blocks[i].mem);
+        if (st != LEHR_OK)
+            lh_fail_context(net->ctx, "the plan for batch %d wants %.0f MiB on the device: ",
+                            net->batch, (double)net->bytes / 1048576.0);
+    }
+    for (int i = 0; i < net->value_count && st == LEHR_OK; i++) {
+        lh_value *v = &net->values[i];
+        st = lh_buffer_view(net->dev, net->blocks[v->block].mem, v->offset, v->bytes, &v->mem);
+    }
+    return st;
 }
 
 /* The logits outlive the step: they are read after a forward pass (predictions, diagnosis). */
-static lehr_status make_slabs(lh_network *net)
+static lehr_status make_values(lh_network *net)
 {
     int last_time = 0;
     for (int i = 0; i < net->step_count; i++)
         if (net->steps[i].time > last_time) last_time = net->steps[i].time;
     net->values[net->logits_value].last = last_time;
-    net->slabs = lh_alloc(net->ctx, (size_t)net->value_count, sizeof *net->slabs);
-    if (!net->slabs) return LEHR_E_MEMORY;
-    assign_slabs(net, last_time);
-    lehr_status st = LEHR_OK;
-    for (int i = 0; i < net->slab_count; i++) net->bytes += net->slabs[i].bytes;
-    for (int i = 0; i < net->slab_count && st == LEHR_OK; i++) {
-        st = lh_buffer_create(net->dev, net->slabs[i].bytes, &net->slabs[i].mem);
-        if (st != LEHR_OK)
-            lh_fail_context(net->ctx, "the plan for batch %d wants %.0f MiB on the device: ",
-                            net->batch, (double)net->bytes / 1048576.0);
-    }
-    return st;
+    net->least_bytes = most_alive(net, last_time);
+    lehr_status st = place_values(net);
+    return st == LEHR_OK ? make_buffers(net) : st;
 }
 
-static cl_mem value_mem(const lh_network *net, int value)
-{
-    return net->slabs[net->values[value].slab].mem;
-}
+static cl_mem value_mem(const lh_network *net, int value) { return net->values[value].mem; }
 
 static void resolve(lh_network *net)
 {
@@ -110,7 +168,7 @@ lehr_status lh_network_create_grouped(lehr_device *dev, const lehr_model *model,
     lehr_status st = lh_network_make_tensors(net, grouping);
     if (st == LEHR_OK) st = make_small(net);
     if (st == LEHR_OK) st = lh_network_plan(net);
-    if (st == LEHR_OK) st = make_slabs(net);
+    if (st == LEHR_OK) st = make_values(net);
     if (st == LEHR_OK && net->workspace_bytes)
         st = lh_buffer_create(dev, net->workspace_bytes, &net->workspace);
     net->bytes += net->workspace_bytes;
@@ -127,7 +185,8 @@ void lh_network_destroy(lh_network **network)
     if (!network || !*network) return;
     lh_network *net = *network;
     for (int i = 0; i < net->step_count; i++) lh_exec_destroy(&net->steps[i].exec);
-    for (int i = 0; i < net->slab_count; i++) lh_buffer_free(&net->slabs[i].mem);
+    for (int i = 0; i < net->value_count; i++) lh_buffer_free(&net->values[i].mem);
+    for (int i = 0; i < net->block_count; i++) lh_buffer_free(&net->blocks[i].mem);
     for (uint32_t i = 0; i < net->tensor_count; i++) {
         lh_buffer_free(&net->tensor_view[i]);
         lh_buffer_free(&net->gradient_view[i]);
@@ -146,7 +205,7 @@ void lh_network_destroy(lh_network **network)
     free(net->gradient_view);
     free(net->values);
     free(net->steps);
-    free(net->slabs);
+    free(net->blocks);
     free(net->layer_value);
     free(net);
     *network = NULL;
@@ -311,6 +370,15 @@ uint32_t lh_network_tensor_count(const lh_network *net) { return net->tensor_cou
 int lh_network_batch(const lh_network *net) { return net->batch; }
 const lehr_model *lh_network_model(const lh_network *net) { return net->model; }
 size_t lh_network_bytes(const lh_network *net) { return net->bytes; }
+
+lh_network_memory lh_network_get_memory(const lh_network *net)
+{
+    lh_network_memory m = {.least = net->least_bytes, .workspace = net->workspace_bytes};
+    for (int i = 0; i < net->block_count; i++) m.values += net->blocks[i].bytes;
+    m.weights = net->bytes - m.values - m.workspace;
+    return m;
+}
+
 void lh_network_set_tags(lh_network *net, bool on) { net->tags = on; }
 
 const lh_named_tensor *lh_network_tensor(const lh_network *net, uint32_t i)

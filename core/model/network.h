@@ -8,7 +8,7 @@
  *              (conv and dense weights), group 1 biases and normalisation
  *   gradients  the same layout
  *   stats      running mean and variance of batch normalisation
- *   values     activations and their gradients: slabs, re-used when their last reader has run
+ *   values     activations and their gradients: in memory that is re-used when their last reader has run
  *
  * Everything is queued in order; nothing here waits. */
 #ifndef LH_NETWORK_H
@@ -75,8 +75,15 @@ uint32_t lh_network_tensor_count(const lh_network *net);
 const lh_named_tensor *lh_network_tensor(const lh_network *net, uint32_t i);
 int lh_network_batch(const lh_network *net);
 const lehr_model *lh_network_model(const lh_network *net);
-/* Bytes of all device buffers of the network. */
+/* Bytes of all device buffers of the network; lh_network_memory tells them apart. */
 size_t lh_network_bytes(const lh_network *net);
+typedef struct lh_network_memory {
+    size_t weights;   /* and gradients, running statistics, labels, losses */
+    size_t values;    /* activations and their gradients, placed by lifetime */
+    size_t least;     /* most of these alive at one time: no plan needs less */
+    size_t workspace;
+} lh_network_memory;
+lh_network_memory lh_network_get_memory(const lh_network *net);
 
 /* Variants chosen, one line each "layer op variant", for run.json. */
 void lh_network_describe(const lh_network *net, lh_str *out);

@@ -12,7 +12,10 @@ enum { LH_FIXED = -1 }; /* an operand that is no value: a parameter, a statistic
 /* A tensor in the timeline.  first: -1 exists before step 0; last: the last step that reads it. */
 typedef struct lh_value {
     size_t bytes;
-    int first, last, slab;
+    int first, last;
+    int block; /* and where in it */
+    size_t offset;
+    cl_mem mem; /* a view of the block */
 } lh_value;
 
 typedef enum lh_phase { LH_PHASE_TRAIN, LH_PHASE_EVAL, LH_PHASE_LOSS, LH_PHASE_BACKWARD } lh_phase;
@@ -25,11 +28,10 @@ typedef struct lh_net_step {
     lh_args args;
 } lh_net_step;
 
-typedef struct lh_slab {
+typedef struct lh_block {
     size_t bytes;
-    bool busy;
     cl_mem mem;
-} lh_slab;
+} lh_block;
 
 struct lh_network {
     lehr_context *ctx;
@@ -53,12 +55,12 @@ struct lh_network {
     int value_count, value_capacity;
     lh_net_step *steps;
     int step_count, step_capacity;
-    lh_slab *slabs;
-    int slab_count;
+    lh_block *blocks;
+    int block_count;
     int input_value, logits_value;
     int *layer_value; /* per layer: the value of its output */
     cl_mem labels, loss_values, correct_values, workspace;
-    size_t workspace_bytes, bytes;
+    size_t workspace_bytes, bytes, least_bytes;
 };
 
 /* weights.c */

@@ -58,7 +58,7 @@ static lehr_status prepare(timing *t, lehr_registry *registry, const lehr_model 
     return st == LEHR_OK ? lh_network_initialise(t->net, 1) : st;
 }
 
-/* The input's slab is re-used within a step, so every step starts with fresh data; that write is not
+/* The input's memory is re-used within a step, so every step starts with fresh data; that write is not
  * part of the time, as in training, where the batch is made on the device. */
 static lehr_status one_step(timing *t, unsigned update_tag)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/base/philox.h"
-#include "core/model/network.h"
+#include "core/model/network_internal.h"
 
 enum { BATCH = 6 };
 
@@ -200,9 +200,34 @@ Test(network, memory_is_planned_by_lifetime)
     lh_str_add(&text, "globalavgpool\ndense 3\n");
     lh_network *net = make(&model, lh_str_text(&text), true);
     size_t value = (size_t)BATCH * 16 * 16 * 16 * sizeof(float);
-    /* 20 activations stay for the backward pass; gradients share at most a few more slabs */
+    /* 20 activations stay for the backward pass; gradients share memory */
     cr_expect_lt(lh_network_bytes(net), 28 * value, "%zu", lh_network_bytes(net) / value);
     lh_str_free(&text);
+    lh_network_destroy(&net);
+    lehr_model_destroy(&model);
+}
+
+/* What is alive together lies apart, and little is lost to gaps. */
+Test(network, values_are_placed_apart_and_close)
+{
+    lehr_model *model = NULL;
+    lh_network *net = make(&model,
+                           "input 3 16 16\nconv 16 3x3 pad=1 bias=0\nbatchnorm\nfirst: relu\n"
+                           "conv 16 3x3 pad=1\nbatchnorm\nadd with=first\nrelu\nmaxpool 2\n"
+                           "conv 32 3x3 pad=1\nbatchnorm\nrelu\ndropout 0.1\nflatten\n"
+                           "dense 20\nrelu\ndense 3\n",
+                           true);
+    for (int i = 0; i < net->value_count; i++)
+        for (int k = 0; k < i; k++) {
+            const lh_value *a = &net->values[i], *b = &net->values[k];
+            if (a->first > b->last || b->first > a->last || a->block != b->block) continue;
+            cr_expect(a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset,
+                      "values %d and %d overlap", k, i);
+        }
+    lh_network_memory m = lh_network_get_memory(net);
+    cr_expect_geq(m.values, m.least);
+    cr_expect_leq(m.values, m.least + m.least / 10, "%zu of %zu", m.values, m.least);
+    cr_expect_eq(m.weights + m.values + m.workspace, lh_network_bytes(net));
     lh_network_destroy(&net);
     lehr_model_destroy(&model);
 }
