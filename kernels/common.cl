@@ -21,8 +21,29 @@
 #else
 #define LH_V LH_CAT(float, VW)
 #define LH_VI LH_CAT(int, VW)
+#ifdef __clang__
+/* One instruction each at any address; drivers exist that take vloadn and vstoren to pieces. */
+typedef LH_V lh_vector_anywhere __attribute__((aligned(4)));
+#define LH_MOVES(space)                                                                            \
+    __attribute__((overloadable, always_inline)) LH_V lh_vload(ulong offset,                       \
+                                                               const space float *from)            \
+    {                                                                                              \
+        return *(const space lh_vector_anywhere *)(from + offset * VW);                            \
+    }                                                                                              \
+    __attribute__((overloadable, always_inline)) void lh_vstore(LH_V value, ulong offset,          \
+                                                                space float *to)                   \
+    {                                                                                              \
+        *(space lh_vector_anywhere *)(to + offset * VW) = value;                                   \
+    }
+LH_MOVES(__global)
+LH_MOVES(__local)
+LH_MOVES(__private)
+#define LH_VLOAD lh_vload
+#define LH_VSTORE lh_vstore
+#else
 #define LH_VLOAD LH_CAT(vload, VW)
 #define LH_VSTORE LH_CAT(vstore, VW)
+#endif
 #endif
 
 /* A task: one work-item in its work-group, with a loop of its own (CPU family). */
