@@ -16,13 +16,27 @@ static bool problem(int level, size_t i, void *out)
         {1, 1, 1, false, false},    {3, 70, 5, true, false},     {8, 32, 16, false, true},
         {150, 97, 20, true, true},  {140, 40, 270, false, true}, {140, 40, 270, false, false},
         {10, 20, 1100, true, true}, {10, 20, 1100, true, false}, {256, 256, 20, false, false},
-        {256, 64, 20, false, true}, {64, 256, 20, true, false},  {256, 32, 20, true, true}};
+        {256, 64, 20, false, true}, {64, 256, 20, true, false},  {256, 32, 20, true, true},
+        {50, 100, 110, true, false}, {9, 33, 1030, false, false}, {18, 40, 1030, false, true},
+        {64, 100, 40, false, true}, {1, 40, 70, false, true},    {300, 530, 16, false, false}};
     static const lh_gemm_problem bench[] = {{512, 512, 512, false, false},
                                             {1024, 1024, 1024, false, false},
                                             {2048, 2048, 2048, false, false},
                                             {128, 1024, 512, false, true},
                                             {128, 512, 2304, false, true},
-                                            {512, 2304, 128, true, false}};
+                                            {512, 2304, 128, true, false},
+                                            {32768, 64, 576, false, false},
+                                            {64, 576, 32768, true, false},
+                                            {512, 4096, 128, true, false},
+                                            {128, 4096, 512, false, false},
+                                            {128, 512, 4096, false, true},
+                                            {512, 4096, 128, false, false},
+                                            {128, 10, 256, false, true},
+                                            {128, 256, 10, false, false},
+                                            {10, 256, 128, true, false},
+                                            {1, 1024, 1024, false, true},
+                                            {16, 1024, 1024, false, true},
+                                            {1000, 1000, 1000, true, true}};
     if (level == 2) return lh_case_row(bench, LH_COUNT(bench), sizeof *bench, i, out);
     lh_gemm_problem *p = out;
     if (level == 1) { /* the sweep: every m, n, k of a small grid around the tile sizes */
