@@ -13,14 +13,16 @@ typedef struct row {
 } row;
 
 static const row table[] = {
-    {{128, 128, 16, 8, 8, 256}, 1.00}, {{128, 128, 8, 8, 8, 256}, 0.90},
-    {{128, 64, 16, 8, 4, 256}, 0.85},  {{64, 128, 16, 4, 8, 256}, 0.85},
-    {{64, 64, 16, 8, 8, 64}, 0.80},    {{64, 64, 16, 4, 4, 256}, 0.65},
-    {{64, 64, 8, 8, 8, 64}, 0.70},     {{128, 32, 16, 8, 4, 128}, 0.65},
-    {{32, 32, 16, 4, 4, 64}, 0.50},    {{16, 16, 8, 4, 4, 16}, 0.15},
+    {{128, 128, 16, 8, 8, 256, 1}, 1.00}, {{128, 128, 8, 8, 8, 256, 1}, 0.97},
+    {{128, 64, 16, 8, 4, 256, 1}, 0.85},  {{64, 128, 16, 4, 8, 256, 1}, 0.85},
+    {{64, 64, 16, 8, 8, 64, 1}, 0.80},    {{64, 64, 16, 4, 4, 256, 1}, 0.65},
+    {{64, 64, 8, 8, 8, 64, 1}, 0.77},     {{128, 32, 16, 8, 4, 128, 1}, 0.65},
+    {{32, 32, 16, 4, 4, 64, 1}, 0.50},    {{16, 16, 8, 4, 4, 16, 1}, 0.15},
 };
+/* What a second buffer gains: one barrier of two. */
+static const double two_buffers_gain = 1.05;
 
-static size_t local_bytes(const lh_tile *t)
+static size_t buffer_bytes(const lh_tile *t)
 {
     return (size_t)t->bk * (size_t)(t->bm + t->bn + 8) * sizeof(float);
 }
@@ -28,7 +30,12 @@ static size_t local_bytes(const lh_tile *t)
 static bool fits(const lh_traits *traits, const lh_tile *t)
 {
     size_t threads = (size_t)t->threads;
-    return lh_local_size(traits, threads) == threads && local_bytes(t) <= traits->local_bytes;
+    return lh_local_size(traits, threads) == threads && buffer_bytes(t) <= traits->local_bytes;
+}
+
+static int buffers(const lh_traits *traits, const lh_tile *t)
+{
+    return 2 * buffer_bytes(t) <= traits->local_bytes ? 2 : 1;
 }
 
 const char *lh_tile_declines(const lh_traits *traits)
@@ -55,7 +62,7 @@ static double cost(const lh_traits *traits, const row *r, size_t m, size_t n, si
     const lh_tile *t = &r->tile;
     size_t groups = lh_div_up(m, (size_t)t->bm) * lh_div_up(n, (size_t)t->bn) * most_slices(k);
     double rounds = (double)lh_div_up(groups, traits->compute_units);
-    return rounds * t->bm * t->bn / r->speed;
+    return rounds * t->bm * t->bn / r->speed / (buffers(traits, t) == 2 ? two_buffers_gain : 1);
 }
 
 lh_tile lh_tile_choose(const lh_traits *traits, size_t m, size_t n, size_t k)
@@ -65,7 +72,9 @@ lh_tile lh_tile_choose(const lh_traits *traits, size_t m, size_t n, size_t k)
         if (fits(traits, &table[i].tile) &&
             cost(traits, &table[i], m, n, k) < cost(traits, best, m, n, k))
             best = &table[i];
-    return best->tile;
+    lh_tile tile = best->tile;
+    tile.buffers = buffers(traits, &tile);
+    return tile;
 }
 
 lh_slices lh_tile_slices(const lh_traits *traits, const lh_tile *tile, size_t m, size_t n,
@@ -82,7 +91,8 @@ void lh_tile_options(const lh_tile *t, size_t a_fast, size_t b_fast, char *out, 
 {
     bool a = a_fast % 4 == 0, b = b_fast % 4 == 0;
     snprintf(out, size,
-             "-DBM=%d -DBN=%d -DBK=%d -DTM=%d -DTN=%d -DA_VEC=%d -DA_TYPE=%s -DB_VEC=%d -DB_TYPE=%s",
-             t->bm, t->bn, t->bk, t->tm, t->tn, a ? 4 : 1, a ? "float4" : "float", b ? 4 : 1,
-             b ? "float4" : "float");
+             "-DBM=%d -DBN=%d -DBK=%d -DTM=%d -DTN=%d -DBUFFERS=%d -DA_VEC=%d -DA_TYPE=%s -DB_VEC=%d "
+             "-DB_TYPE=%s",
+             t->bm, t->bn, t->bk, t->tm, t->tn, t->buffers, a ? 4 : 1, a ? "float4" : "float",
+             b ? 4 : 1, b ? "float4" : "float");
 }

@@ -12,7 +12,9 @@
  * owns TM x TN of it, in chunks of four rows and four columns (TILE_ROW, TILE_COL), so that it reads
  * local memory by float4 and neighbours read neighbouring ones.  Per BK steps of k both operands pass
  * through local memory, the next step's global loads under way meanwhile; lines are padded by four
- * against bank conflicts.  Local memory: BK * (BM + BN + 8) floats.  Sums: k ascending. */
+ * against bank conflicts.  With -DBUFFERS=2 the next step is stored beside the current one, so that one
+ * barrier a step is enough; with 1 it takes two.
+ * Local memory: BUFFERS * BK * (BM + BN + 8) floats.  Sums: k ascending. */
 #define WM (BM / TM)
 #define WN (BN / TN)
 #define THREADS (WM * WN)
@@ -20,7 +22,8 @@
 #define B_LOADS (BN * BK / (THREADS * B_VEC))
 #define A_LINE (BM + 4)
 #define B_LINE (BN + 4)
-#define TILE_FLOAT4S (BK * (A_LINE + B_LINE) / 4)
+#define BUFFER (BK * (A_LINE + B_LINE))
+#define TILE_FLOAT4S (BUFFERS * BUFFER / 4)
 
 /* Row i < TM and column j < TN of this work-item, within the tile. */
 #define TILE_ROW(i) (((i) / 4 * WM + (int)get_local_id(0) / WN) * 4 + (i) % 4)
@@ -91,39 +94,69 @@ void tile_fetch(const source *s, int row0, int col0, int k0, int k1, A_TYPE *nex
         (to)[4 * chunk + 3] = v.w;                                                                 \
     }
 
+void tile_place(__local float *buffer, const A_TYPE *next_a, const B_TYPE *next_b)
+{
+    int id = get_local_id(0);
+    #pragma unroll
+    for (int i = 0; i < A_LOADS; i++)
+        PLACE_A(buffer + A_K(id, i) * A_LINE + A_M(id, i), next_a[i]);
+    buffer += BK * A_LINE;
+    #pragma unroll
+    for (int i = 0; i < B_LOADS; i++)
+        PLACE_B(buffer + B_K(id, i) * B_LINE + B_N(id, i), next_b[i]);
+}
+
+/* sum += the product of one buffer's BK steps. */
+void tile_step(__local const float *buffer, float sum[TM][TN])
+{
+    __local const float *a = buffer + TILE_ROW(0), *b = buffer + BK * A_LINE + TILE_COL(0);
+    #pragma unroll 4
+    for (int k = 0; k < BK; k++, a += A_LINE, b += B_LINE) {
+        float x[TM], y[TN];
+        TILE_READ(x, TM, a, 4 * WM)
+        TILE_READ(y, TN, b, 4 * WN)
+        #pragma unroll
+        for (int i = 0; i < TM; i++)
+            #pragma unroll
+            for (int j = 0; j < TN; j++) sum[i][j] = fma(x[i], y[j], sum[i][j]);
+    }
+}
+
 /* sum[i][j] = sum over k0 <= k < k1 of A[row0 + TILE_ROW(i)][k] * B[k][col0 + TILE_COL(j)].  The whole
  * work-group calls it with the same numbers. */
 void tile_multiply(const source *s, int row0, int col0, int k0, int k1, __local float4 *memory,
                    float sum[TM][TN])
 {
-    int id = get_local_id(0);
-    __local float *a = (__local float *)memory, *b = a + BK * A_LINE;
+    __local float *now = (__local float *)memory;
     A_TYPE next_a[A_LOADS];
     B_TYPE next_b[B_LOADS];
     #pragma unroll
     for (int i = 0; i < TM; i++)
         #pragma unroll
         for (int j = 0; j < TN; j++) sum[i][j] = 0.0f;
+    if (k0 >= k1) return;
     tile_fetch(s, row0, col0, k0, k1, next_a, next_b);
+#if BUFFERS == 2
+    __local float *other = now + BUFFER;
+    tile_place(now, next_a, next_b);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int at = k0 + BK; at < k1; at += BK) {
+        tile_fetch(s, row0, col0, at, k1, next_a, next_b);
+        tile_step(now, sum);
+        tile_place(other, next_a, next_b); /* its last readers passed the previous barrier */
+        barrier(CLK_LOCAL_MEM_FENCE);
+        __local float *swap = now;
+        now = other;
+        other = swap;
+    }
+    tile_step(now, sum);
+#else
     for (int at = k0; at < k1; at += BK) {
-        #pragma unroll
-        for (int i = 0; i < A_LOADS; i++)
-            PLACE_A(a + A_K(id, i) * A_LINE + A_M(id, i), next_a[i]);
-        #pragma unroll
-        for (int i = 0; i < B_LOADS; i++)
-            PLACE_B(b + B_K(id, i) * B_LINE + B_N(id, i), next_b[i]);
+        tile_place(now, next_a, next_b);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (at + BK < k1) tile_fetch(s, row0, col0, at + BK, k1, next_a, next_b);
-        #pragma unroll 4
-        for (int k = 0; k < BK; k++) {
-            float x[TM], y[TN];
-            TILE_READ(x, TM, a + k * A_LINE + TILE_ROW(0), 4 * WM)
-            TILE_READ(y, TN, b + k * B_LINE + TILE_COL(0), 4 * WN)
-            #pragma unroll
-            for (int i = 0; i < TM; i++)
-                #pragma unroll
-                for (int j = 0; j < TN; j++) sum[i][j] = fma(x[i], y[j], sum[i][j]);
-        }
+        tile_step(now, sum);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+#endif
 }

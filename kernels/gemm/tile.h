@@ -11,6 +11,7 @@ typedef struct lh_tile {
     int bm, bn, bk; /* work-group's tile of C, steps of k per round */
     int tm, tn;     /* work-item's part */
     int threads;    /* work-group size */
+    int buffers;    /* of operands in local memory: 2 save a barrier a round */
 } lh_tile;
 
 /* How k is cut so that a small C still fills the device: slices of `length` steps (the last one may
