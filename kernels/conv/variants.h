@@ -14,12 +14,14 @@
     X(forward, direct_cpu, 0)                                                                      \
     X(forward, gpu_pointwise, 0)                                                                   \
     X(forward, gpu_implicit_gemm, 0)                                                               \
+    X(forward, gpu_winograd2, 0)                                                                   \
     X(forward, plain, 0)
 #define LH_CONV_DATA_VARIANTS(X)                                                                   \
     X(data, winograd4_cpu, 3)                                                                      \
     X(data, direct_cpu, 0)                                                                         \
     X(data, gpu_pointwise, 0)                                                                      \
     X(data, gpu_implicit_gemm, 0)                                                                  \
+    X(data, gpu_winograd2, 0)                                                                      \
     X(data, plain, 0)
 #define LH_CONV_FILTER_VARIANTS(X)                                                                 \
     X(filter, winograd4_slots_cpu, 3)                                                              \

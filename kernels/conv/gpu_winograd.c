@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GPU family: host side of gpu_winograd.cl: which shapes it takes, and how large a part of the output a
+ * work-group makes, by the device's limits on work-groups and local memory. */
+#include "kernels/conv/variants.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FILTER, CONV };                     /* exec->kernels */
+enum { TILES, BLOCK, THREADS, PADDED, LOCAL }; /* exec->number */
+
+/* The convolution as the kernel sees it. */
+typedef struct pass {
+    int c, h, w, k, p, q, pad_top, pad_left;
+    int out_step, in_step, flip; /* of one output and one input channel in w; mirrored taps */
+} pass;
+
+static pass forward_pass(const lh_conv_problem *p)
+{
+    return (pass){p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top, p->pad_left, p->c * 9, 9, 0};
+}
+
+static pass data_pass(const lh_conv_problem *p)
+{
+    return (pass){p->k, p->p, p->q, p->c, p->h, p->w, 2 - p->pad_top, 2 - p->pad_left,
+                  9, p->c * 9, 1};
+}
+
+/* A work-group's tiles and output channels, and the input channels in local memory at a time.  Best
+ * first: 32 KiB and 256 work-items, 12 KiB and 128, 8 KiB and 64. */
+typedef struct shape {
+    int tiles, block, depth;
+} shape;
+static const shape shapes[] = {{32, 32, 8}, {16, 32, 4}, {16, 16, 4}};
+
+static size_t threads(const shape *s) { return (size_t)(s->tiles * s->block / 4); }
+
+static bool fits(const lh_traits *t, const shape *s)
+{
+    size_t bytes = 64 * (size_t)s->depth * (size_t)(s->tiles + s->block);
+    return lh_local_size(t, threads(s)) == threads(s) && bytes <= t->local_bytes;
+}
+
+/* The first that fits; LH_COUNT when none does. */
+static int first_shape(const lh_traits *t)
+{
+    int i = 0;
+    while (i < (int)LH_COUNT(shapes) && !fits(t, &shapes[i])) i++;
+    return i;
+}
+
+static size_t tiles_per_image(const pass *c)
+{
+    return lh_div_up((size_t)c->p, 2) * lh_div_up((size_t)c->q, 2);
+}
+
+static const char *declines(const lh_conv_problem *p, const pass *c, const lh_traits *t)
+{
+    const char *wish = lh_getenv("LEHR_WINOGRAD"), *reason = lh_needs_gpu_family(t);
+    if (wish && strcmp(wish, "0") == 0) return "LEHR_WINOGRAD=0";
+    if (reason) return reason;
+    if (p->r != 3 || p->s != 3) return "for 3x3 filters";
+    if (p->stride_h != 1 || p->stride_w != 1) return "for stride 1";
+    int i = first_shape(t);
+    if (i == (int)LH_COUNT(shapes)) return "needs work-groups of 64 and 8 KiB of local memory";
+    if (p->n * (double)tiles_per_image(c) > 2e9) return "the batch has more than 2e9 tiles";
+    size_t padded = lh_round_up((size_t)c->c, (size_t)shapes[i].depth);
+    if (16 * padded * tiles_per_image(c) >= 9 * (size_t)c->c * (size_t)c->p * (size_t)c->q)
+        return "channels and tiles are filled up so far that it would multiply more than a direct kernel";
+    return NULL;
+}
+
+/* Which shape: the first that fits, or what is asked for. */
+static const shape *choose(lh_exec *e)
+{
+    const lh_traits *t = lh_device_traits(e->dev);
+    int values[LH_COUNT(shapes)], rule = first_shape(t) + 1;
+    size_t count = 0;
+    for (int i = rule; i <= (int)LH_COUNT(shapes); i++)
+        if (fits(t, &shapes[i - 1])) values[count++] = i;
+    return &shapes[lh_exec_tunable(e, "shape", rule, values, count) - 1];
+}
+
+static lehr_status prepare(lh_exec *e, const pass *c, bool bias, bool relu)
+{
+    const shape *s = choose(e);
+    size_t padded = lh_round_up((size_t)c->c, (size_t)s->depth);
+    e->number[TILES] = s->tiles;
+    e->number[BLOCK] = s->block;
+    e->number[THREADS] = (int64_t)threads(s);
+    e->number[PADDED] = (int64_t)padded;
+    e->number[LOCAL] = (int64_t)lh_local_size(lh_device_traits(e->dev), 64);
+    e->workspace = 16 * padded * lh_round_up((size_t)c->k, (size_t)s->block) * sizeof(float);
+    char options[400];
+    snprintf(options, sizeof options,
+             "-DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d -DCP=%d -DTILES=%d -DBLOCK=%d "
+             "-DDEPTH=%d -DTILES_H=%d -DTILES_W=%d -DBIAS=%d -DRELU=%d -DLOCAL=%d",
+             c->c, c->h, c->w, c->k, c->p, c->q, c->pad_top, c->pad_left, (int)padded, s->tiles,
+             s->block, s->depth, (c->p + 1) / 2, (c->q + 1) / 2, bias, relu, (int)e->number[LOCAL]);
+    lehr_status st =
+        lh_exec_kernel(e, FILTER, "conv/gpu_winograd.cl", "winograd2_filter", "%s", options);
+    if (st != LEHR_OK) return st;
+    return lh_exec_kernel(e, CONV, "conv/gpu_winograd.cl", "winograd2_conv", "%s", options);
+}
+
+static lehr_status run(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, cl_mem w,
+                       cl_mem bias, cl_mem out)
+{
+    size_t tiles = (size_t)a->n * tiles_per_image(c), group = (size_t)e->number[THREADS];
+    size_t blocks = lh_div_up((size_t)c->k, (size_t)e->number[BLOCK]);
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[FILTER], "mmiii", w, a->workspace,
+                                    c->out_step, c->in_step, c->flip);
+    if (st == LEHR_OK)
+        st = lh_launch_1d(e->dev, e->kernels[FILTER],
+                          blocks * (size_t)(e->number[PADDED] * e->number[BLOCK]),
+                          (size_t)e->number[LOCAL]);
+    if (st == LEHR_OK)
+        st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmi", in, a->workspace, bias, out,
+                            (int)tiles);
+    const size_t local[2] = {group, 1};
+    const size_t global[2] = {lh_div_up(tiles, (size_t)e->number[TILES]) * group, blocks};
+    return st != LEHR_OK ? st : lh_launch(e->dev, e->kernels[CONV], 2, global, local);
+}
+
+const char *lh_conv_forward_gpu_winograd2_declines(const void *problem, const lh_traits *traits)
+{
+    pass c = forward_pass(problem);
+    return declines(problem, &c, traits);
+}
+
+lehr_status lh_conv_forward_gpu_winograd2_prepare(lh_exec *e)
+{
+    const lh_conv_problem *p = lh_exec_problem(e);
+    pass c = forward_pass(p);
+    return prepare(e, &c, p->bias, p->act == LH_ACT_RELU);
+}
+
+lehr_status lh_conv_forward_gpu_winograd2_run(lh_exec *e, const lh_args *a)
+{
+    pass c = forward_pass(lh_exec_problem(e));
+    return run(e, &c, a, a->buf[LH_CONVF_X], a->buf[LH_CONVF_W], a->buf[LH_CONVF_BIAS],
+               a->buf[LH_CONVF_Y]);
+}
+
+const char *lh_conv_data_gpu_winograd2_declines(const void *problem, const lh_traits *traits)
+{
+    pass c = data_pass(problem);
+    return declines(problem, &c, traits);
+}
+
+lehr_status lh_conv_data_gpu_winograd2_prepare(lh_exec *e)
+{
+    pass c = data_pass(lh_exec_problem(e));
+    return prepare(e, &c, false, false);
+}
+
+lehr_status lh_conv_data_gpu_winograd2_run(lh_exec *e, const lh_args *a)
+{
+    pass c = data_pass(lh_exec_problem(e));
+    return run(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX]);
+}

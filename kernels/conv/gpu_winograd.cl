@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GPU family: Winograd F(2x2, 3x3), 3x3 filters with stride 1, forward and backward data (the same with
+ * flipped, transposed weights): 4 multiplications per output and channel, not 9.
+ *   out[2x2 tile] = A' [sum over c of (G w G') . (B' in[4x4 window] B)] A
+ * in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][CP][16][BLOCK] holds G w G', with zeros where C is
+ * padded to CP (a multiple of DEPTH) and K to a multiple of BLOCK.  Any C, K, P, Q.
+ * A work-group of THREADS makes TILES tiles x BLOCK channels: 16 products of matrices, one for each
+ * point of the window, each by THREADS/16 work-items with 8x8 sums of their own.  DEPTH channels at a
+ * time pass through local memory; the next windows are read meanwhile.  A line of v is permuted
+ * (SWAPPED) so that the work-items that write eight channels of four tiles meet 32 banks.
+ * The sums go back through local memory, two of a work-item's rows at a time.
+ * -DC -DH -DW -DK -DP -DQ -DPT -DPL -DCP -DTILES -DBLOCK -DDEPTH -DTILES_H -DTILES_W -DBIAS -DRELU
+ * -DLOCAL.  Local memory: 64 * DEPTH * (TILES + BLOCK) bytes.
+ * Launch: (groups of tiles * THREADS, K/BLOCK).  Sums: c ascending, then the transform.
+ * Lavin, Gray: Fast algorithms for convolutional neural networks, 2015. */
+#include "common.cl"
+
+#define ROWS (TILES / 8) /* of work-items over a plane's tiles, and over its channels */
+#define COLS (BLOCK / 8)
+#define PLANE (ROWS * COLS)
+#define THREADS (16 * PLANE)
+#define V_SIZE (16 * DEPTH * TILES)
+#define U_SIZE (16 * DEPTH * BLOCK)
+#define U_LOADS (U_SIZE / 4 / THREADS)
+#define WINDOWS (DEPTH * TILES) /* read at a time, by as many work-items */
+#define M_LINE (BLOCK + 8)
+#define SWAPPED(tile, c) ((tile) ^ (4 * (c) % TILES))
+
+/* Four data, three weights and four products of one dimension, `step` apart, to r0..r3 (r0, r1). */
+#define DATA(d, step)                                                                              \
+    float r0 = (d)[0] - (d)[2 * (step)], r1 = (d)[step] + (d)[2 * (step)];                         \
+    float r2 = (d)[2 * (step)] - (d)[step], r3 = (d)[step] - (d)[3 * (step)];
+#define FILTER(g, step)                                                                            \
+    float even = 0.5f * ((g)[0] + (g)[2 * (step)]), odd = 0.5f * (g)[step];                        \
+    float r0 = (g)[0], r1 = even + odd, r2 = even - odd, r3 = (g)[2 * (step)];
+#define BACK(m, step)                                                                              \
+    float r0 = (m)[0] + (m)[step] + (m)[2 * (step)], r1 = (m)[step] - (m)[2 * (step)] - (m)[3 * (step)];
+
+/* One work-item per (block, c, channel of the block).  out_step and in_step: floats between two output
+ * and two input channels of w; flip: mirrored taps. */
+__kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
+void winograd2_filter(__global const float *w, __global float *u, int out_step, int in_step, int flip)
+{
+    int i = get_global_id(0), row = i / BLOCK, c = row % CP, k = row / CP * BLOCK + i % BLOCK;
+    if (row >= CP * ((K + BLOCK - 1) / BLOCK)) return;
+    float g[9], t[12];
+    for (int tap = 0; tap < 9; tap++)
+        g[tap] = c < C && k < K
+            ? w[(size_t)k * out_step + (size_t)c * in_step + (flip ? 8 - tap : tap)] : 0.0f;
+    for (int s = 0; s < 3; s++) {
+        FILTER(g + s, 3)
+        t[s] = r0;
+        t[3 + s] = r1;
+        t[6 + s] = r2;
+        t[9 + s] = r3;
+    }
+    u += (size_t)row * 16 * BLOCK + i % BLOCK;
+    for (int r = 0; r < 4; r++, u += 4 * BLOCK) {
+        FILTER(t + 3 * r, 1)
+        u[0] = r0;
+        u[BLOCK] = r1;
+        u[2 * BLOCK] = r2;
+        u[3 * BLOCK] = r3;
+    }
+}
+
+/* Where a window lies, and which of its rows (bits 0..3) and columns (4..7) are in the image. */
+typedef struct window {
+    long at;
+    int inside;
+} window;
+
+window place_window(int tile, int tiles)
+{
+    int n = tile / (TILES_H * TILES_W);
+    int h = tile / TILES_W % TILES_H * 2 - PT, w = tile % TILES_W * 2 - PL;
+    window to = {((long)(n * H + h) * W + w) * C, 0};
+    for (int i = 0; i < 4; i++) {
+        if (h + i >= 0 && h + i < H) to.inside |= 1 << i;
+        if (w + i >= 0 && w + i < W) to.inside |= 16 << i;
+    }
+    if (tile >= tiles) to.inside = 0;
+    return to;
+}
+
+void fetch_window(__global const float *in, const window *from, int c, float d[16])
+{
+    #pragma unroll
+    for (int i = 0; i < 4; i++)
+        #pragma unroll
+        for (int j = 0; j < 4; j++) {
+            bool inside = c < C && (from->inside >> i & 1) && (from->inside >> j & 16);
+            d[4 * i + j] = inside ? in[from->at + (i * W + j) * C + c] : 0.0f;
+        }
+}
+
+/* B' d B to one place in each of the 16 planes. */
+void place_data(float d[16], __local float *v)
+{
+    #pragma unroll
+    for (int j = 0; j < 4; j++) {
+        DATA(d + j, 4)
+        d[j] = r0;
+        d[4 + j] = r1;
+        d[8 + j] = r2;
+        d[12 + j] = r3;
+    }
+    #pragma unroll
+    for (int i = 0; i < 4; i++, v += 4 * TILES) {
+        DATA(d + 4 * i, 1)
+        v[0] = r0;
+        v[TILES] = r1;
+        v[2 * TILES] = r2;
+        v[3 * TILES] = r3;
+    }
+}
+
+#define TAKE(to, from)                                                                             \
+    {                                                                                              \
+        float4 four = *(__local const float4 *)(from);                                             \
+        (to)[0] = four.x;                                                                          \
+        (to)[1] = four.y;                                                                          \
+        (to)[2] = four.z;                                                                          \
+        (to)[3] = four.w;                                                                          \
+    }
+
+/* sum += the products of DEPTH channels; v and u at this work-item's plane, row and col its place. */
+void multiply(__local const float *v, __local const float *u, int row, int col, float sum[8][8])
+{
+    #pragma unroll
+    for (int c = 0; c < DEPTH; c++, v += 16 * TILES, u += 16 * BLOCK) {
+        float x[8], y[8];
+        TAKE(x, v + SWAPPED(4 * row, c))
+        TAKE(x + 4, v + SWAPPED(4 * (ROWS + row), c))
+        TAKE(y, u + 4 * col)
+        TAKE(y + 4, u + 4 * (COLS + col))
+        #pragma unroll
+        for (int i = 0; i < 8; i++)
+            #pragma unroll
+            for (int j = 0; j < 8; j++) sum[i][j] = fma(x[i], y[j], sum[i][j]);
+    }
+}
+
+float act(float v)
+{
+#if RELU
+    return v < 0.0f ? 0.0f : v;
+#else
+    return v;
+#endif
+}
+
+/* A' m A of the 16 products m, a plane apart, to the pixels of a tile that exist. */
+void store_tile(__local const float *m, __global const float *bias, __global float *out, int tile, int k)
+{
+    int n = tile / (TILES_H * TILES_W);
+    int h = tile / TILES_W % TILES_H * 2, w = tile % TILES_W * 2;
+    float t[8], offset = 0.0f;
+#if BIAS
+    offset = bias[k];
+#endif
+    #pragma unroll
+    for (int j = 0; j < 4; j++) {
+        BACK(m + j * 2 * ROWS * M_LINE, 8 * ROWS * M_LINE)
+        t[j] = r0;
+        t[4 + j] = r1;
+    }
+    out += ((size_t)(n * P + h) * Q + w) * K + k;
+    for (int i = 0; i < 2 && h + i < P; i++, out += Q * K) {
+        BACK(t + 4 * i, 1)
+        out[0] = act(r0 + offset);
+        if (w + 1 < Q) out[K] = act(r1 + offset);
+    }
+}
+
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
+void winograd2_conv(__global const float *in, __global const float4 *u, __global const float *bias,
+                    __global float *out, int tiles)
+{
+    __local float4 memory[(V_SIZE + U_SIZE) / 4];
+    __local float *v = (__local float *)memory;
+    __local float4 *u_part = memory + V_SIZE / 4;
+    int id = get_local_id(0), plane = id / PLANE, row = id % PLANE / COLS, col = id % COLS;
+    int first = get_group_id(0) * TILES, c = id % DEPTH, mine = id / DEPTH;
+    window from = place_window(first + mine, tiles);
+    float sum[8][8], d[16];
+    #pragma unroll
+    for (int i = 0; i < 8; i++)
+        #pragma unroll
+        for (int j = 0; j < 8; j++) sum[i][j] = 0.0f;
+    u += (size_t)get_group_id(1) * (CP * 4 * BLOCK) + id;
+    if (id < WINDOWS) fetch_window(in, &from, c, d);
+    for (int c0 = 0; c0 < CP; c0 += DEPTH, u += U_SIZE / 4) {
+        float4 next[U_LOADS];
+        #pragma unroll
+        for (int i = 0; i < U_LOADS; i++) next[i] = u[i * THREADS];
+        if (id < WINDOWS) place_data(d, v + c * 16 * TILES + SWAPPED(mine, c));
+        #pragma unroll
+        for (int i = 0; i < U_LOADS; i++) u_part[id + i * THREADS] = next[i];
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (id < WINDOWS && c0 + DEPTH < CP) fetch_window(in, &from, c0 + DEPTH + c, d);
+        multiply(v + plane * TILES, (__local const float *)u_part + plane * BLOCK, row, col, sum);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    __local float *m = v; /* [16][2 * ROWS][M_LINE] */
+    int k = get_group_id(1) * BLOCK + id % BLOCK, line = id / BLOCK;
+    #pragma unroll
+    for (int s = 0; s < 4; s++) {
+        #pragma unroll
+        for (int r = 0; r < 2; r++) {
+            __local float *to = m + (plane * 2 * ROWS + row * 2 + r) * M_LINE + 4 * col;
+            const float *part = sum[2 * s + r];
+            *(__local float4 *)to = (float4)(part[0], part[1], part[2], part[3]);
+            *(__local float4 *)(to + 4 * COLS) = (float4)(part[4], part[5], part[6], part[7]);
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        int tile = first + (s / 2 * ROWS + line / 2) * 4 + s % 2 * 2 + line % 2;
+        if (tile < tiles && k < K) store_tile(m + line * M_LINE + id % BLOCK, bias, out, tile, k);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+}
