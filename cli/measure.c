@@ -107,7 +107,7 @@ static void time_table(const session *s, const char *model, const lehr_time_resu
     printf("step        %s ms (median)\nimages/s    %s\n", fixed_text(r->step_ms, 2, a),
            fixed_text(r->images_per_second, 1, b));
     if (r->launches) printf("launches    %llu a step\n", (unsigned long long)r->launches);
-    if (r->device_bytes) printf("memory      %s of buffers\n", bytes_text(r->device_bytes, c));
+    run_print_memory(&r->memory);
 }
 
 int verb_time(settings *set)

@@ -127,3 +127,20 @@ void run_print_common(const settings *set)
     for (size_t i = 0; i < sizeof extra / sizeof *extra; i++) print_if_given(set, extra[i]);
     puts(option_flag(set, OPT_NO_SHUFFLE) ? ", no shuffling" : "");
 }
+
+void run_print_memory(const lehr_memory *m)
+{
+    const struct {
+        const char *name;
+        uint64_t bytes;
+    } parts[] = {{"activations", m->activations}, {"weights and gradients", m->weights},
+                 {"optimizer", m->optimizer},     {"workspace", m->workspace},
+                 {"data", m->data}};
+    char text[NUMBER_SIZE];
+    if (!m->total) return;
+    printf("%-12s%s of buffers", "memory", bytes_text(m->total, text));
+    for (size_t i = 0, listed = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].bytes)
+            printf("%s%s %s", listed++ ? ", " : ": ", parts[i].name, bytes_text(parts[i].bytes, text));
+    puts("");
+}

@@ -23,5 +23,7 @@ void run_print_model(const session *s);
 /* Plugins that are not built in, each with version, file and SHA-256; run.json names all. */
 void run_print_plugins(const session *s);
 void run_print_common(const settings *set);
+/* What the buffers on the device take; nothing when there were none. */
+void run_print_memory(const lehr_memory *memory);
 
 #endif

@@ -91,6 +91,7 @@ static void print_summary(const training *t, lehr_status st, const lehr_train_re
                fixed_text(100.0 * r->best_val_accuracy, 2, best), (unsigned long long)r->best_epoch);
     }
     if (!isnan(r->test_loss)) print_part("test", r->test_loss, r->test_accuracy);
+    run_print_memory(&r->memory);
     if (option_text(t->s.set, OPT_SAVE_WEIGHTS))
         printf("%-12s%s\n", "weights", option_text(t->s.set, OPT_SAVE_WEIGHTS));
     printf("%-12s%s%s\n", "run", t->directory, st == LEHR_OK ? "/report.html" : "");

@@ -35,6 +35,7 @@ void lh_buffer_free(cl_mem *buffer)
 lehr_status lh_buffer_read(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes, void *to)
 {
     if (bytes == 0) return LEHR_OK;
+    dev->waits++;
     cl_int code = clEnqueueReadBuffer(dev->queue, buffer, CL_TRUE, offset, bytes, to, 0, NULL, NULL);
     return lh_cl_check(dev->ctx, code, "reading %zu bytes (clEnqueueReadBuffer)", bytes);
 }
@@ -43,6 +44,7 @@ lehr_status lh_buffer_write(lehr_device *dev, cl_mem buffer, size_t offset, size
                             const void *from)
 {
     if (bytes == 0) return LEHR_OK;
+    dev->waits++;
     cl_int code =
         clEnqueueWriteBuffer(dev->queue, buffer, CL_TRUE, offset, bytes, from, 0, NULL, NULL);
     return lh_cl_check(dev->ctx, code, "writing %zu bytes (clEnqueueWriteBuffer)", bytes);

@@ -237,6 +237,7 @@ const lehr_device_info *lehr_device_get_info(const lehr_device *device) { return
 
 lehr_status lehr_device_finish(lehr_device *device)
 {
+    device->waits++;
     return lh_cl_check(device->ctx, clFinish(device->queue), "waiting for the device (clFinish)");
 }
 

@@ -39,7 +39,7 @@ struct lehr_device {
     lh_program_entry *programs;
     lh_finding *findings;
     lh_profile profile;
-    uint64_t launches, refused;
+    uint64_t launches, waits, refused;
     lh_tuning_store *tuning; /* tuning.c; NULL until first asked */
 };
 

@@ -115,6 +115,7 @@ lehr_status lh_launch_foreign(lehr_device *dev, cl_event event)
 }
 
 uint64_t lh_launch_count(const lehr_device *dev) { return dev->launches; }
+uint64_t lh_wait_count(const lehr_device *dev) { return dev->waits; }
 
 uint64_t lh_refused_count(const lehr_device *dev) { return dev->refused; }
 

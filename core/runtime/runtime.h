@@ -99,6 +99,8 @@ lehr_status lh_launch_1d(lehr_device *dev, cl_kernel kernel, size_t count, size_
 lehr_status lh_launch_tasks(lehr_device *dev, cl_kernel kernel, size_t tasks_x, size_t tasks_y);
 /* Kernels enqueued by this device so far. */
 uint64_t lh_launch_count(const lehr_device *dev);
+/* How often the host has waited for this device's queue so far: finishing, blocking reads and writes. */
+uint64_t lh_wait_count(const lehr_device *dev);
 /* Programs, kernels and launches that the driver refused since the device was opened, lack of memory and
  * a lost device aside: another kernel may still do. */
 uint64_t lh_refused_count(const lehr_device *dev);

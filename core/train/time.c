@@ -2,29 +2,22 @@
  *
  * Timing the training step of a model on random data: the whole step by the wall clock, layers by
  * device events in a second run. */
-#include "core/train/trainer.h"
+#include "core/train/timing.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/philox.h"
+#include "core/train/memory.h"
 
 enum { WARM_UP = 3, PROFILED = 5 };
 
-typedef struct timing {
-    lehr_context *ctx;
-    lehr_device *dev;
-    lh_network *net;
-    lh_updater *updater;
-    cl_mem control;
-    int batch;
-    uint64_t step;
-} timing;
-
 /* Uniform pixels and labels: real numbers, never zeros (those run at other speeds). */
-static lehr_status random_batch(timing *t, const lehr_model_info *info)
+static lehr_status random_batch(lh_timing *t)
 {
+    lehr_model_info about, *info = &about;
+    lehr_model_get_info(t->model, info);
     size_t count = (size_t)t->batch * info->channels * info->height * info->width;
     float *x = lh_alloc(t->ctx, count, sizeof *x);
     int32_t *labels = lh_alloc(t->ctx, (size_t)t->batch, sizeof *labels);
@@ -44,23 +37,33 @@ static lehr_status random_batch(timing *t, const lehr_model_info *info)
     return st;
 }
 
-static lehr_status prepare(timing *t, lehr_registry *registry, const lehr_model *model)
+lehr_status lh_timing_open(lehr_device *dev, lehr_registry *registry, const lehr_model *model,
+                           int batch, lh_timing *t)
 {
     const float control[2] = {1, 0};
-    lehr_status st = lh_network_create(t->dev, model, t->batch, LH_LOSS_CROSS_ENTROPY, true,
-                                       &t->net);
+    *t = (lh_timing){.ctx = lh_device_context(dev), .dev = dev, .model = model, .batch = batch};
+    lehr_status st = lh_network_create(dev, model, batch, LH_LOSS_CROSS_ENTROPY, true, &t->net);
     if (st == LEHR_OK)
-        st = lh_updater_create(t->dev, registry, "sgd(momentum=0.9)", NAN,
-                               lh_network_layout(t->net), &t->updater);
-    if (st == LEHR_OK) st = lh_buffer_create(t->dev, sizeof control, &t->control);
-    if (st == LEHR_OK) st = lh_buffer_write(t->dev, t->control, 0, sizeof control, control);
+        st = lh_updater_create(dev, registry, "sgd(momentum=0.9)", NAN, lh_network_layout(t->net),
+                               &t->updater);
+    if (st == LEHR_OK) st = lh_buffer_create(dev, sizeof control, &t->control);
+    if (st == LEHR_OK) st = lh_buffer_write(dev, t->control, 0, sizeof control, control);
     if (st == LEHR_OK) st = lh_network_warm_up(t->net);
-    return st == LEHR_OK ? lh_network_initialise(t->net, 1) : st;
+    if (st == LEHR_OK) st = lh_network_initialise(t->net, 1);
+    if (st != LEHR_OK) lh_timing_close(t);
+    return st;
+}
+
+void lh_timing_close(lh_timing *t)
+{
+    lh_updater_destroy(&t->updater);
+    lh_network_destroy(&t->net);
+    lh_buffer_free(&t->control);
 }
 
 /* The input's memory is re-used within a step, so every step starts with fresh data; that write is not
  * part of the time, as in training, where the batch is made on the device. */
-static lehr_status one_step(timing *t, unsigned update_tag)
+static lehr_status one_step(lh_timing *t, unsigned update_tag)
 {
     lehr_status st = lh_network_forward(t->net, t->batch, true, 1, (uint32_t)t->step);
     if (st == LEHR_OK) st = lh_network_loss(t->net, t->batch, 0, 1.0f / (float)t->batch);
@@ -70,44 +73,47 @@ static lehr_status one_step(timing *t, unsigned update_tag)
     return st == LEHR_OK ? lehr_device_finish(t->dev) : st;
 }
 
+lehr_status lh_timing_step(lh_timing *t, double *ms, uint64_t *launches)
+{
+    lehr_status st = random_batch(t);
+    double start = lh_now();
+    uint64_t before = lh_launch_count(t->dev);
+    if (st == LEHR_OK) st = one_step(t, 0);
+    *ms = 1e3 * (lh_now() - start);
+    if (launches) *launches = lh_launch_count(t->dev) - before;
+    return st;
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static lehr_status time_steps(timing *t, const lehr_model_info *info, uint32_t steps,
-                              lehr_time_result *result)
+static lehr_status time_steps(lh_timing *t, uint32_t steps, lehr_time_result *result)
 {
     double *ms = lh_alloc(t->ctx, steps, sizeof *ms);
     lehr_status st = ms ? LEHR_OK : LEHR_E_MEMORY;
-    uint64_t launches = 0;
-    for (uint32_t i = 0; i < steps + WARM_UP && st == LEHR_OK; i++) {
-        st = random_batch(t, info);
-        double start = lh_now();
-        launches = lh_launch_count(t->dev);
-        if (st == LEHR_OK) st = one_step(t, 0);
-        if (i >= WARM_UP) ms[i - WARM_UP] = 1e3 * (lh_now() - start);
-    }
+    for (uint32_t i = 0; i < steps + WARM_UP && st == LEHR_OK; i++)
+        st = lh_timing_step(t, &ms[i < WARM_UP ? 0 : i - WARM_UP], &result->launches);
     if (st == LEHR_OK) {
         qsort(ms, steps, sizeof *ms, by_value);
         result->step_ms = steps % 2 ? ms[steps / 2] : 0.5 * (ms[steps / 2 - 1] + ms[steps / 2]);
         result->images_per_second = 1e3 * t->batch / result->step_ms;
-        result->launches = lh_launch_count(t->dev) - launches;
     }
     free(ms);
     return st;
 }
 
 /* Medians per tag over a few profiled steps: ms[tags]. */
-static lehr_status profile(timing *t, const lehr_model_info *info, unsigned tags, double *ms)
+static lehr_status profile(lh_timing *t, unsigned tags, double *ms)
 {
     double *all = lh_alloc(t->ctx, (size_t)tags * PROFILED, sizeof *all);
     lehr_status st = all ? LEHR_OK : LEHR_E_MEMORY;
     lh_network_set_tags(t->net, true);
     for (int i = 0; i < PROFILED && st == LEHR_OK; i++) {
         double *row = all + (size_t)i * tags;
-        st = random_batch(t, info);
+        st = random_batch(t);
         if (st == LEHR_OK) st = lh_profile_begin(t->dev, tags);
         if (st != LEHR_OK) break;
         st = one_step(t, tags - 1);
@@ -125,13 +131,13 @@ static lehr_status profile(timing *t, const lehr_model_info *info, unsigned tags
     return st;
 }
 
-static lehr_status time_layers(timing *t, const lehr_model_info *info, const lehr_model *model,
-                               lehr_time_result *result)
+static lehr_status time_layers(lh_timing *t, lehr_time_result *result)
 {
+    const lehr_model *model = t->model;
     unsigned tags = 2 * (unsigned)model->count + 1;
     double *ms = lh_alloc(t->ctx, tags, sizeof *ms);
     result->layers = lh_alloc(t->ctx, (size_t)model->count + 1, sizeof *result->layers);
-    lehr_status st = ms && result->layers ? profile(t, info, tags, ms) : LEHR_E_MEMORY;
+    lehr_status st = ms && result->layers ? profile(t, tags, ms) : LEHR_E_MEMORY;
     for (int i = 1; i < model->count && st == LEHR_OK; i++) {
         const lh_layer *l = &model->layers[i];
         double forward = ms[2 * i], backward = ms[2 * i + 1], total = forward + backward;
@@ -152,20 +158,19 @@ static lehr_status time_layers(timing *t, const lehr_model_info *info, const leh
 lehr_status lehr_time(lehr_device *device, lehr_registry *registry, const lehr_model *model,
                       uint32_t batch, uint32_t steps, lehr_time_result *result)
 {
-    lehr_model_info info;
-    timing t = {.ctx = lh_device_context(device), .dev = device, .batch = (int)batch};
-    lh_enter(t.ctx);
+    lh_timing t = {0};
+    lehr_context *ctx = lh_device_context(device);
+    lh_enter(ctx);
     *result = (lehr_time_result){0};
-    lehr_model_get_info(model, &info);
     if (batch < 1 || batch > 65536 || steps < 1)
-        return lh_fail(t.ctx, LEHR_E_PARAM, "batch and steps must be positive (batch at most 65536)");
-    lehr_status st = prepare(&t, registry, model);
-    if (st == LEHR_OK) st = time_steps(&t, &info, steps, result);
-    if (st == LEHR_OK) st = time_layers(&t, &info, model, result);
-    if (st == LEHR_OK) result->device_bytes = lh_network_bytes(t.net);
-    lh_updater_destroy(&t.updater);
-    lh_network_destroy(&t.net);
-    lh_buffer_free(&t.control);
+        return lh_fail(ctx, LEHR_E_PARAM, "batch and steps must be positive (batch at most 65536)");
+    lehr_status st = lh_timing_open(device, registry, model, (int)batch, &t);
+    if (st != LEHR_OK) return st;
+    st = time_steps(&t, steps, result);
+    if (st == LEHR_OK) st = time_layers(&t, result);
+    result->memory = lh_memory_of(t.net, t.updater, 0);
+    result->device_bytes = result->memory.total;
+    lh_timing_close(&t);
     if (st != LEHR_OK) lehr_time_free(result);
     return st;
 }

@@ -2,6 +2,7 @@
  *
  * The training loop.  The clock is the update: where a run stands, and everything random in it, is a
  * function of the number of updates made, so a run stopped anywhere goes on bit for bit. */
+#include "core/train/memory.h"
 #include "core/train/trainer.h"
 
 #include <math.h>
@@ -392,6 +393,11 @@ static lehr_status train(lehr_device *device, lehr_registry *registry, const leh
     lh_kept_forget_run(device);
     lehr_status st = stored ? lh_settings_recall(stored, device) : LEHR_OK;
     if (st == LEHR_OK) st = run(&t);
+    if (t.net) {
+        size_t images = t.feed ? lh_feed_bytes(t.feed) : 0;
+        if (t.test_feed) images += lh_feed_bytes(t.test_feed);
+        t.result->memory = lh_memory_of(t.net, t.updater, images);
+    }
     lh_trainer_release(&t);
     lh_kept_forget_run(device);
     return st;

@@ -73,6 +73,17 @@ typedef struct lehr_train_params {
     const volatile int *stop_signal; /* becomes nonzero: finish the step, checkpoint, stop; or NULL */
 } lehr_train_params;
 
+/* Bytes of buffers on the device, by what they are for. */
+typedef struct lehr_memory {
+    uint64_t weights;           /* with their gradients and running statistics */
+    uint64_t optimizer;         /* its state */
+    uint64_t activations;       /* values of the step and their gradients, placed by lifetime */
+    uint64_t activations_least; /* the most of them alive at one time: no plan needs less */
+    uint64_t workspace;         /* shared by all kernels */
+    uint64_t data;              /* images, labels and their order */
+    uint64_t total;             /* all but activations_least */
+} lehr_memory;
+
 typedef struct lehr_train_result {
     uint64_t steps, epochs;
     double loss, accuracy;             /* training, last epoch */
@@ -81,6 +92,7 @@ typedef struct lehr_train_result {
     double seconds;                    /* training only */
     uint32_t diverged, interrupted, stopped_early;
     uint64_t best_epoch;
+    lehr_memory memory;                /* zeros when the run stopped before its buffers were made */
 } lehr_train_result;
 
 /* Fills in all defaults. */
@@ -119,7 +131,8 @@ typedef struct lehr_layer_time {
 typedef struct lehr_time_result {
     double step_ms, images_per_second; /* median of many steps after warm-up */
     uint64_t launches;                 /* kernels per training step */
-    uint64_t device_bytes;             /* buffers of the step */
+    uint64_t device_bytes;             /* buffers of the step: memory.total */
+    lehr_memory memory;
     uint32_t layer_count;
     lehr_layer_time *layers;           /* free with lehr_time_free */
 } lehr_time_result;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/files.h"
+#include "core/runtime/runtime.h"
 #include "core/train/history.h"
 #include "tests/train/rig.h"
 
@@ -340,8 +341,42 @@ Test(train, timing_reports_every_layer)
                  lehr_context_message(ctx));
     cr_expect_gt(t.step_ms, 0);
     cr_expect_gt(t.launches, 10);
+    const lehr_memory *m = &t.memory;
+    cr_expect(m->weights > 0 && m->optimizer > 0 && m->activations >= m->activations_least);
+    cr_expect_eq(m->data, 0);
+    cr_expect_eq(m->total, m->weights + m->optimizer + m->activations + m->workspace);
+    cr_expect_eq(t.device_bytes, m->total);
     cr_expect_eq(t.layer_count, 10);
     cr_expect_str_eq(t.layers[0].op, "conv");
     cr_expect_gt(t.layers[0].forward_ms, 0);
     lehr_time_free(&t);
+}
+
+static void setup_gpu(void)
+{
+    setenv("LEHR_TRAITS", "family=gpu", 1);
+    setup();
+}
+
+TestSuite(train_gpu, .init = setup_gpu, .fini = rig_close);
+
+static uint64_t waits_of(uint64_t steps, const char *name)
+{
+    lehr_train_params p = defaults();
+    lehr_train_result r;
+    p.max_steps = steps;
+    p.out = path(name);
+    uint64_t before = lh_wait_count(dev);
+    cr_assert_eq(train(&p, &r), LEHR_OK, "%s", lehr_context_message(ctx));
+    cr_expect_eq(r.steps, steps);
+    cr_expect_gt(r.memory.data, 360 * 3 * 32 * 32);
+    return lh_wait_count(dev) - before;
+}
+
+/* Batches are made on the device and the loss comes back by an event: more steps, no more waits. */
+Test(train_gpu, steps_do_not_wait_for_the_device)
+{
+    uint64_t few = waits_of(2, "few"), many = waits_of(7, "many");
+    cr_expect_eq(few, many, "%llu waits in 2 steps, %llu in 7", (unsigned long long)few,
+                 (unsigned long long)many);
 }
