@@ -57,6 +57,27 @@ static void expect_content(const char *wanted)
     free(text);
 }
 
+/* FIPS 180-4's million of "a", whole and in pieces of every kind: long ones may take another way. */
+Test(files, sha256_in_pieces)
+{
+    static const char wanted[] = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+    static const size_t sizes[] = {1000000, 1, 63, 4096, 4097, 5000, 64, 9999};
+    char *text = malloc(1000000), hex[LH_SHA256_HEX];
+    memset(text, 'a', 1000000);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        lh_sha256_state state;
+        size_t size = 0;
+        lh_sha256_start(&state);
+        for (size_t at = 0, k = i; at < 1000000; at += size, k = i == 1 ? 1 + (k + 1) % 7 : k) {
+            size = sizes[k] < 1000000 - at ? sizes[k] : 1000000 - at;
+            lh_sha256_add(&state, text + at, size);
+        }
+        lh_sha256_end(&state, hex);
+        cr_expect_str_eq(hex, wanted, "pieces of %zu", sizes[i]);
+    }
+    free(text);
+}
+
 Test(files, sha256_known_answers)
 {
     char hex[LH_SHA256_HEX];
