@@ -46,5 +46,24 @@ LH_MOVES(__private)
 #endif
 #endif
 
+/* For what is not read again soon: past the caches where the compiler knows how, without fetching what
+ * was there before.  to: aligned to a whole vector. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_nontemporal_store) && VW > 1
+#define LH_VSTREAM(value, offset, to)                                                              \
+    __builtin_nontemporal_store((LH_V)(value), (__global LH_V *)((to) + (offset) * VW))
+#endif
+/* The cache line at p will be read, but not at once.  SPIR has no such instruction. */
+#if __has_builtin(__builtin_prefetch) && !defined(__SPIR__) && !defined(__SPIRV__)
+#define LH_PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
+#endif
+#endif
+#ifndef LH_VSTREAM
+#define LH_VSTREAM LH_VSTORE
+#endif
+#ifndef LH_PREFETCH
+#define LH_PREFETCH(p) (void)(p)
+#endif
+
 /* A task: one work-item in its work-group, with a loop of its own (CPU family). */
 #define LH_TASK __kernel __attribute__((reqd_work_group_size(1, 1, 1)))

@@ -46,12 +46,12 @@ static size_t local_bytes(const pass *c, int tiles, int block)
     return plane_bytes(tiles, c->c) + plane_bytes(tiles, block);
 }
 
-/* A multiple of the register tile, at most four of them. */
+/* Four register tiles, two or one. */
 static int count_tiles(const pass *c, const lh_traits *t)
 {
     int rows = tile_rows(t), tiles = 4 * rows;
     size_t limit = t->local_bytes < CACHE_WISH ? t->local_bytes : CACHE_WISH;
-    while (tiles > rows && local_bytes(c, tiles, block_of(c, t)) > limit) tiles -= rows;
+    while (tiles > rows && local_bytes(c, tiles, block_of(c, t)) > limit) tiles /= 2;
     return tiles;
 }
 

@@ -59,12 +59,24 @@ LH_TASK void winograd_filter(__global const float *restrict w, __global float *r
     }
 }
 
-/* m = v * u for one block of output channels: 36 products of matrices [TILES][C] and [C][BLOCK]. */
-void multiply(__local const float *restrict v, __global const float *restrict u,
-              __local float *restrict m)
+/* Asks for a quarter of a tile's own inputs. */
+void prefetch_quarter(__global const float *in, int quarter)
 {
+    tile_place at = place_tile(quarter / 4);
+    int h = at.h + quarter % 4;
+    in += (((size_t)at.n * H + h) * W + at.w) * C;
+    for (int i = 0; i < min(4, W - at.w) * C && h < H; i += 16) LH_PREFETCH(in + i);
+}
+
+/* m = v * u for one block of output channels: 36 products of matrices [TILES][C] and [C][BLOCK].
+ * Meanwhile it asks for the inputs of the tiles from `next` on, unless that is negative. */
+void multiply(__local const float *restrict v, __global const float *restrict u,
+              __local float *restrict m, __global const float *in, int next)
+{
+    int quarter = 0;
     for (int f = 0; f < 36; f++, v += V_STEP, m += M_STEP, u += C * BLOCK)
-        for (int t = 0; t < TILES; t += ROWS) {
+        for (int t = 0; t < TILES; t += ROWS, quarter++) {
+            if (next >= 0 && quarter < 4 * TILES) prefetch_quarter(in, 4 * next + quarter);
             __local const float *p = v + t * C;
             __global const float *q = u;
             TILE_DECLARE
@@ -112,7 +124,7 @@ void transform_out(__local const float *restrict m, LH_V bias, __global float *r
 #define PUT(i)                                                                                     \
     if (i < cols) {                                                                                \
         r##i += bias;                                                                              \
-        LH_VSTORE(ACT(r##i), 0, out + i * K);                                                      \
+        LH_VSTREAM(ACT(r##i), 0, out + i * K);                                                      \
     }
         PUT(0) PUT(1) PUT(2) PUT(3)
 #undef PUT
@@ -132,8 +144,9 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
     }
     for (int f = 0; count < TILES && f < 36; f++)
         clear_floats(v + f * V_STEP + count * C, (TILES - count) * C);
-    for (int k = 0; k < K; k += BLOCK) {
-        multiply(v, u + (size_t)k * 36 * C, m);
+    int next = first + 2 * TILES <= tiles ? first + TILES : -1;
+    for (int k = 0; k < K; k += BLOCK, next = -1) {
+        multiply(v, u + (size_t)k * 36 * C, m, in, next);
         for (int t = 0; t < count; t++) {
             tile_place at = place_tile(first + t);
             __global float *to = out + (((size_t)at.n * P + at.h) * Q + at.w) * K + k;
