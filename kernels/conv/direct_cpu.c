@@ -9,6 +9,7 @@
 enum { PACK, CONV };                                  /* exec->kernels */
 enum { BAND, BLOCK, STAGED_BYTES, CHUNK };            /* exec->number */
 enum { STAGED_WISH_KB = 128 };
+enum { STREAM_LEAST = 1024 * 1024 }; /* bytes of output that go past the caches */
 enum { TASKS_WISH = 64 };                             /* enough to keep any CPU busy */
 enum { PACK_WISH = 8192, UNROLL_MOST = 32 };          /* weights of a task; steps of a tap row */
 
@@ -102,6 +103,13 @@ static size_t staged_bytes(const pass *c, int band)
     return (rows * cols * (size_t)c->in_c + 16) * sizeof(float);
 }
 
+/* Of the largest batch. */
+static size_t out_bytes(const lh_exec *e, const pass *c)
+{
+    size_t pixels = (size_t)c->h.out * (size_t)c->w.out * (size_t)e->op->batch(e->problem);
+    return pixels * (size_t)c->out_c * sizeof(float);
+}
+
 static const char *declines(const pass *c, const lh_traits *t)
 {
     const char *reason = lh_needs_cpu_family(t);
@@ -140,11 +148,11 @@ static lehr_status prepare(lh_exec *e, const pass *c)
              "-DVW=%d -DNV=%d -DROWS=%d -DTC=%d -DC=%d -DH=%d -DW=%d -DK=%d -DOH=%d -DOW=%d -DR=%d "
              "-DS=%d -DSH=%d -DSW=%d -DOSH=%d -DOSW=%d -DPT=%d -DPL=%d -DGRID_H=%d -DGRID_W=%d "
              "-DLO_H=%d -DLO_W=%d -DSPAN_H=%d -DSPAN_W=%d -DBAND=%d -DTRANSPOSED=%d -DRELU=%d "
-             "-DUNROLL=%d",
+             "-DUNROLL=%d -DSTREAM=%d",
              width, vectors, rows, cols, c->in_c, c->h.in, c->w.in, c->out_c, c->h.out, c->w.out,
              c->h.filter, c->w.filter, c->h.stride, c->w.stride, c->h.out_stride, c->w.out_stride,
              c->h.pad, c->w.pad, c->h.grid, c->w.grid, c->h.low, c->w.low, c->h.span, c->w.span, band,
-             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST);
+             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, out_bytes(e, c) > STREAM_LEAST);
     lehr_status st = lh_exec_kernel(e, PACK, "conv/direct_cpu.cl", "pack", "%s", options);
     if (st != LEHR_OK) return st;
     return lh_exec_kernel(e, CONV, "conv/direct_cpu.cl", "conv_direct", "%s", options);

@@ -100,6 +100,7 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
     __global const float *bias = packed + (size_t)BLOCKS * BLOCK * C * R * S;
     stage_rows(staged, in + (size_t)n * H * W * C, top, LO_W, (rows - 1) * SH + SPAN_H, COLS);
     out += (size_t)n * OH * OW * K;
+    bool aligned = LH_ALIGNED(out) && K % VW == 0;
 
     for (int block = get_global_id(1); block < BLOCKS; block += get_global_size(1)) {
         int channels = K - block * BLOCK;
@@ -161,7 +162,10 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
                     }
 #define ROW_ACT(i) a##i = ACT(a##i); SECOND(b##i = ACT(b##i);)
                     EACH_ROW(ROW_ACT)
-                    if (channels >= BLOCK) {
+#define ROW_PAST(i) if (VALID(i)) { ROW_STREAM(i, Y(i)) }
+                    if (STREAM && aligned && channels >= BLOCK) {
+                        EACH_ROW(ROW_PAST)
+                    } else if (channels >= BLOCK) {
 #define ROW_OUT(i) if (VALID(i)) { ROW_STORE(i, Y(i)) }
                         EACH_ROW(ROW_OUT)
                     } else {

@@ -28,6 +28,10 @@ static const row quick[] = {
     {3, 5, 6, 7, 48, 2, 3, 3, 0, 1, 1, 0, false, true},
     {3, 17, 14, 15, 20, 1, 1, 1, 0, 0, 0, 0, true, true},  /* pointwise; sums of several slices */
     {4, 5, 12, 12, 7, 3, 2, 1, 1, 0, 1, 1, true, false},   /* the filter's sums, too */
+    {2, 8, 9, 12, 33, 3, 5, 2, 1, 2, 1, 2, true, true, 1}, /* strides and filter not square */
+    {2, 16, 12, 8, 10, 3, 3, 2, 0, 0, 1, 1, true, false},  /* tiles of several rows */
+    {3, 32, 2, 2, 16, 5, 5, 1, 2, 2, 2, 2, false, false},  /* most of the filter is padding */
+    {6, 32, 40, 40, 32, 1, 1, 1, 0, 0, 0, 0, true, true},  /* more than 1 MiB: stored past the caches */
 };
 
 /* The convolutions of the four models: vgg6, resnet20, tutorial, keras-cnn. */
