@@ -18,7 +18,7 @@ enum { MAX_VARIANTS = 16, MAX_ROUNDS = 64 };
 
 typedef struct options {
     const char *op, *variant, *device, *csv;
-    int only_case, rounds;
+    int only_case, rounds, level;
     bool chosen; /* only the variant that lehr would take */
     double give_up; /* a variant whose first run takes longer is not timed */
 } options;
@@ -197,39 +197,53 @@ static void bench_problem(bench *b, const options *o, const lh_case_list *list,
     for (unsigned i = 0; i < op->operand_count; i++) lh_buffer_free(&args.buf[i]);
 }
 
+/* The best of a few, which the rows' shares are not taken from. */
+static lh_peaks best_peaks(bench *b, double *streaming)
+{
+    lh_peaks best = {0};
+    for (int i = 0; i < 7; i++) {
+        lh_peaks now = peaks_now(b);
+        if (now.gflops > best.gflops) best.gflops = now.gflops;
+        if (now.gbs > best.gbs) best.gbs = now.gbs;
+    }
+    if (lh_roofline_streaming(&b->roofline, streaming) != LEHR_OK) fail(b);
+    return best;
+}
+
 /* Device, driver, date and command: a file of figures must say where they are from. */
-static void print_head(bench *b, FILE *out, int argc, char **argv)
+static void print_head(bench *b, int argc, char **argv)
 {
     const lehr_device_info *info = lehr_device_get_info(b->dev);
-    lh_peaks best = {0};
+    FILE *files[] = {stdout, b->csv};
     double streaming = 0;
+    lh_peaks best = best_peaks(b, &streaming);
     char date[32];
     time_t now = time(NULL);
     struct tm utc;
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-    for (int i = 0; i < 7; i++) {
-        lh_peaks p = peaks_now(b);
-        if (p.gflops > best.gflops) best.gflops = p.gflops;
-        if (p.gbs > best.gbs) best.gbs = p.gbs;
+    for (int f = 0; f < 2 && files[f]; f++) {
+        FILE *out = files[f];
+        fprintf(out, "# lehr %s, %s\n# device %s; driver %s; %u compute units\n# command",
+                LEHR_VERSION, date, info->name, info->driver,
+                lh_device_traits(b->dev)->compute_units);
+        for (int i = 0; i < argc; i++) fprintf(out, " %s", argv[i]);
+        fprintf(out, "\n# fma %.1f GFLOP/s, copy %.1f GB/s (%s, 2 x %zu MiB)", best.gflops,
+                best.gbs, lh_roofline_shape(&b->roofline), b->roofline.bytes >> 20);
+        if (streaming > 0) fprintf(out, ", copy past the caches %.1f GB/s", streaming);
+        fputs("\nop,problem,variant,ms,best_ms,work_ms,gflops,of_peak,gbs,of_copy,bound,"
+              "of_roofline,flops,bytes\n", out);
     }
-    if (lh_roofline_streaming(&b->roofline, &streaming) != LEHR_OK) fail(b);
-    fprintf(out, "# lehr %s, %s\n# device %s; driver %s; %u compute units\n# command", LEHR_VERSION,
-            date, info->name, info->driver, lh_device_traits(b->dev)->compute_units);
-    for (int i = 0; i < argc; i++) fprintf(out, " %s", argv[i]);
-    fprintf(out, "\n# fma %.1f GFLOP/s, copy %.1f GB/s (%s, 2 x %zu MiB)", best.gflops, best.gbs,
-            lh_roofline_shape(&b->roofline), b->roofline.bytes >> 20);
-    if (streaming > 0) fprintf(out, ", copy past the caches %.1f GB/s", streaming);
-    fputs("\nop,problem,variant,ms,best_ms,work_ms,gflops,of_peak,gbs,of_copy,bound,of_roofline,"
-          "flops,bytes\n", out);
 }
 
 static void usage(void)
 {
     puts("usage: lehr-bench [--op PREFIX] [--variant NAME] [--chosen yes] [--case NUMBER]\n"
          "                  [--rounds N] [--give-up SECONDS] [--device NAME] [--csv FILE]\n"
+         "                  [--level 0]\n"
          "Times every variant of every op (or those whose name starts with PREFIX) on the bench\n"
          "shapes; a variant slower than --give-up (0.5 s) a run is left out unless named; with\n"
-         "--chosen yes only the one that lehr takes on this device.\n"
+         "--chosen yes only the one that lehr takes on this device; --level 0: the small shapes of\n"
+         "the tests.\n"
          "Columns: op, problem, variant, median ms, best ms, processor ms per compute unit\n"
          "(the wall clock on GPUs), GFLOP/s, share of the FMA peak meanwhile, GB/s, share of the\n"
          "copying rate meanwhile, what bounds it, share of the roofline, operations, bytes.\n"
@@ -248,6 +262,7 @@ static bool parse(int argc, char **argv, options *o)
         else if (!strcmp(name, "--csv")) o->csv = value;
         else if (!strcmp(name, "--chosen")) o->chosen = !strcmp(value, "yes");
         else if (!strcmp(name, "--case")) o->only_case = atoi(value);
+        else if (!strcmp(name, "--level")) o->level = atoi(value);
         else if (!strcmp(name, "--rounds")) o->rounds = atoi(value);
         else if (!strcmp(name, "--give-up")) o->give_up = atof(value);
         else return false;
@@ -257,7 +272,7 @@ static bool parse(int argc, char **argv, options *o)
 
 int main(int argc, char **argv)
 {
-    options o = {.only_case = -1, .rounds = 7, .give_up = 0.5};
+    options o = {.only_case = -1, .rounds = 7, .level = 2, .give_up = 0.5};
     bench b = {0};
     if (!parse(argc, argv, &o)) {
         usage();
@@ -266,17 +281,16 @@ int main(int argc, char **argv)
     if (lehr_context_create(NULL, &b.ctx) != LEHR_OK) return 1;
     if (lehr_device_open(b.ctx, o.device, &b.dev) != LEHR_OK) fail(&b);
     if (lh_roofline_open(b.dev, &b.roofline) != LEHR_OK) fail(&b);
-    print_head(&b, stdout, argc, argv);
     if (o.csv && !(b.csv = fopen(o.csv, "w"))) {
         perror(o.csv);
         return 1;
     }
-    if (b.csv) print_head(&b, b.csv, argc, argv);
+    print_head(&b, argc, argv);
     for (size_t i = 0; i < lh_case_list_count; i++) {
         const lh_case_list *list = lh_case_lists[i];
         if (o.op && strncmp(o.op, list->op->name, strlen(o.op)) != 0) continue;
         void *problem = calloc(1, list->op->problem_size);
-        for (size_t k = 0; list->problem(2, k, problem); k++)
+        for (size_t k = 0; list->problem(o.level, k, problem); k++)
             if (o.only_case < 0 || (size_t)o.only_case == k) bench_problem(&b, &o, list, problem);
         free(problem);
     }

@@ -258,7 +258,8 @@ void progress_event(progress *p, const lehr_event *e)
     }
     if (p->kind == PROGRESS_NONE) return;
     if (p->kind == PROGRESS_JSON) {
-        if (!step || waited >= REDRAW_SECONDS) json_event(p, e);
+        bool first = e->step == p->first_step + 1; /* it tells that everything has started */
+        if (!step || first || waited >= REDRAW_SECONDS) json_event(p, e);
         return;
     }
     if (strcmp(e->kind, "epoch") == 0) {

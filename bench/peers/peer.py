@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""What the comparisons share: the two programs, kept alive and asked for one sample at a time, rounds in which
+they take turns, and files of figures.  Ratios are peer's time / lehr's time, above 1 where lehr is faster, and
+the median over rounds of each round's ratio: a shared machine drifts by tens of percent within seconds."""
+import argparse
+import csv
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+TUNED = {"MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_MMAP_THRESHOLD_": "4294967296",
+         "OPENBLAS_THREAD_TIMEOUT": "20"}  # idle threads of OpenBLAS must not spin beside others
+
+
+class Process:
+    def __init__(self, command, **env):
+        self.command = [str(c) for c in command]
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, **env})
+
+    def ask(self, line):
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+            reply = self.process.stdout.readline()
+        except BrokenPipeError:
+            reply = ""
+        if not reply:
+            sys.exit(f"{self.command[0]} ended at '{line}' with {self.process.wait()}")
+        return json.loads(reply)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Lehr(Process):
+    def __init__(self, build, **env):
+        super().__init__([pathlib.Path(build) / "bench" / "lehr-bench-serve"], **env)
+        self.about = self.ask("device")
+
+    def make(self, line):
+        made = self.ask(line)
+        return {**made, "run": lambda: self.ask(f"run {made['id']}")["ms"],
+                "close": lambda: self.ask(f"close {made['id']}")}
+
+
+class Torch(Process):
+    def __init__(self, python, **env):
+        super().__init__([python, HERE / "torch_peer.py"], **{**TUNED, **env})
+        self.about = self.ask(json.dumps({"versions": True}))
+
+    def make(self, what, **how):
+        made = self.ask(json.dumps({"make": what, **how}))
+        return {**made, "run": lambda: self.ask(json.dumps({"run": made["id"]}))["ms"],
+                "close": lambda: self.ask(json.dumps({"close": made["id"]})),
+                "tensors": lambda: self.ask(json.dumps({"tensors": made["id"]}))["mib"]}
+
+    def memory(self, reset=False):
+        return self.ask(json.dumps({"memory": "reset" if reset else True}))
+
+
+def alternate(contenders, rounds, seconds=1e9):
+    """{name: [ms of each round]}; the first sample of each is warm-up.  Ends early, after three rounds, when
+    the seconds are spent."""
+    start, times = time.monotonic(), {name: [] for name in contenders}
+    for run in contenders.values():
+        run()
+    for done in range(rounds):
+        if done >= 3 and time.monotonic() - start > seconds:
+            break
+        for name, run in contenders.items():
+            times[name].append(run())
+            time.sleep(0.01)  # threads that spin after their work fall asleep
+    return times
+
+
+def against(times, ours, theirs):
+    """Median over rounds of the fastest of theirs / ours, with the least and the largest; and who was fastest."""
+    ratios = [min(times[t][i] for t in theirs) / times[ours][i] for i in range(len(times[ours]))]
+    best = min(theirs, key=lambda t: statistics.median(times[t]))
+    return {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios), "peer": best,
+            "lehr_ms": statistics.median(times[ours]), "peer_ms": statistics.median(times[best])}
+
+
+def rounded(value):
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def write(path, rows, *about):
+    """A CSV whose first lines, with #, say where it is from."""
+    if not path:
+        return
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with open(path, "w", newline="", encoding="utf-8") as out:
+        for line in (*(json.dumps(a) for a in about), f"date {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}",
+                     "command " + " ".join(sys.argv)):
+            out.write(f"# {line}\n")
+        table = csv.DictWriter(out, names)
+        table.writeheader()
+        table.writerows({name: rounded(value) for name, value in row.items()} for row in rows)
+
+
+def arguments(text, **defaults):
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", help="lehr's build directory, made with -Dbench=true")
+    parser.add_argument("python", help="a Python that has torch and numpy")
+    parser.add_argument("--rounds", type=int, default=defaults.get("rounds", 7))
+    parser.add_argument("--seconds", type=float, default=1e9, help="of a comparison of several, after three rounds")
+    parser.add_argument("--csv", type=pathlib.Path)
+    parser.add_argument("--tiny", action="store_true", help="small problems: to see that it works")
+    return parser
+
+
+def say(name, r, goal=None):
+    mark = "" if goal is None else f"  goal {goal:.1f}{' ' if r['ratio'] >= goal else ' missed'}"
+    print(f"{name:58s} {r['lehr_ms']:9.3f} {r['peer_ms']:9.3f} {r['ratio']:6.2f} ({r['low']:.2f} to {r['high']:.2f})"
+          f"  {r['peer']}{mark}", flush=True)

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Everything in bench, into files: run.py BUILD PYTHON [--short] [--out DIR] [--only PART,...]
+
+PYTHON is one that has torch and numpy.  Parts: step, conv, gemm, optimizer, start, threads, ops (lehr-bench on its
+own).  Into DIR, bench/results/DEVICE/DATE by default, go one CSV a part, roofline.svg, ratios.svg and README.md with
+what was printed.  About 15 minutes on two cores; --short about 4.  A machine that does nothing else is wanted:
+rounds alternate, but other programs still widen the spread."""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "peers"))
+import peer
+
+PEERS = HERE / "peers"
+# part: arguments of the full run, of the short one
+PARTS = {"step": (["--rounds", "9", "--seconds", "60"], ["--rounds", "3", "--seconds", "20", "vgg6", "resnet20"]),
+         "conv": (["--rounds", "7", "--seconds", "4"], ["--rounds", "3", "--only", "vgg6"]),
+         "gemm": (["--rounds", "9", "--seconds", "6"], ["--rounds", "3", "--seconds", "3"]),
+         "optimizer": (["--rounds", "21"], ["--rounds", "5"]),
+         "start": (["--rounds", "2"], ["--rounds", "1"]),
+         "threads": (["--rounds", "9"], ["--rounds", "3"])}
+
+
+def told(command, log):
+    """Runs, prints as it comes and keeps what was printed; None when it failed."""
+    print("$ " + " ".join(command), flush=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    lines = []
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        lines.append(line)
+    log.append("```\n$ " + " ".join(pathlib.Path(c).name if "/" in c else c for c in command) + "\n" + "".join(lines)
+               + "```\n")
+    return None if process.wait() else lines
+
+
+def ops(a, out, log):
+    """lehr-bench on the variants that lehr chooses: what each reaches of the roofline."""
+    command = [str(a.build / "bench" / "lehr-bench"), "--chosen", "yes", "--rounds", "3" if a.short else "7",
+               "--csv", str(out / "ops.csv")]
+    if a.tiny:
+        command += ["--level", "0", "--op", "add"]
+    elif a.short:
+        command += ["--op", "batchnorm"]
+    if told(command, log) is None:
+        return False
+    subprocess.run([sys.executable, HERE / "plot.py", "roofline", out / "ops.csv", out / "roofline.svg"], check=True)
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("python")
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="small problems: to see that it works")
+    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--only", default=",".join([*PARTS, "ops"]))
+    a = parser.parse_args()
+    lehr = peer.Lehr(a.build)
+    about = lehr.about
+    lehr.close()
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    device = re.sub(r"[^a-z0-9]+", "-", about["device"].lower()).strip("-")
+    out = a.out or HERE / "results" / device / date
+    out.mkdir(parents=True, exist_ok=True)
+    command = " ".join(["bench/run.py", "BUILD", "PYTHON", *(w for w in sys.argv[3:])])
+    log = [f"# {about['device']}, {date}\n", f"lehr {about['lehr']}, {about['platform']} {about['driver']}, "
+           f"{about['units']} compute units; made by `{command}`.  Ratios are the peer's time / lehr's; the figures in "
+           "brackets are the least and the largest of all rounds.\n"]
+    start, failed, files = time.monotonic(), [], []
+    for part in a.only.split(","):
+        if part == "ops":
+            failed += [] if ops(a, out, log) else ["ops"]
+            continue
+        how = ["--tiny", "--rounds", "1"] if a.tiny else PARTS[part][a.short]
+        csv = out / f"{part}.csv"
+        if told([sys.executable, str(PEERS / f"{part}.py"), str(a.build), a.python, *how, "--csv", str(csv)], log) is None:
+            failed.append(part)
+        elif part not in ("start", "threads"):
+            files.append(csv)
+    if files:
+        subprocess.run([sys.executable, HERE / "plot.py", "ratios", out / "ratios.svg", *files], check=True)
+    log.append(f"{time.monotonic() - start:.0f} s in all.{'  Failed: ' + ', '.join(failed) if failed else ''}\n")
+    (out / "README.md").write_text("\n".join(log), encoding="utf-8")
+    print(f"{out}: {log[-1]}")
+    sys.exit(1 if failed else 0)
+
+
+main()
