@@ -58,13 +58,6 @@ static void describe(const void *problem, char *out, size_t size)
     snprintf(out, size, "n=%d per_image=%zu kind=%s", p->n, p->per_image, names[p->kind]);
 }
 
-static const char *tasks_decline(const void *problem, const lh_traits *traits)
-{
-    const lh_activation_problem *p = problem;
-    if (p->kind == LH_ACT_TANH) return "tanh is left to the driver";
-    return lh_needs_cpu_family(traits);
-}
-
 static lehr_status prepare(lh_exec *e, lh_stream how, const char *kernel)
 {
     const lh_activation_problem *p = lh_exec_problem(e);
@@ -129,10 +122,10 @@ static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32}, {"y", LH_OUT
 static const lh_operand backward_operands[] = {
     {"x", LH_IN, LH_F32}, {"dy", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32}};
 static const lh_variant forward_variants[] = {
-    {"tasks_cpu", tasks_decline, prepare_forward_tasks, forward_tasks},
+    {"tasks_cpu", lh_declines_without_cpu, prepare_forward_tasks, forward_tasks},
     {"elementwise", lh_declines_never, prepare_forward, forward_elements}};
 static const lh_variant backward_variants[] = {
-    {"tasks_cpu", tasks_decline, prepare_backward_tasks, backward_tasks},
+    {"tasks_cpu", lh_declines_without_cpu, prepare_backward_tasks, backward_tasks},
     {"elementwise", lh_declines_never, prepare_backward, backward_elements}};
 
 const lh_op lh_activation_forward = {"activation.forward",

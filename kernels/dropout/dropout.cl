@@ -25,24 +25,39 @@ void dropout_elementwise(__global const float *x, __global float *y, ulong count
 
 #ifdef CHUNK
 typedef LH_CAT(uint, VW) lanes;
-typedef LH_CAT(ulong, VW) wide;
-#define TO_WIDE LH_CAT(convert_ulong, VW)
-#define TO_LANES LH_CAT(convert_uint, VW)
+#if VW == 16
+#define PAIRS 8
+#elif VW == 8
+#define PAIRS 4
+#else
+#define PAIRS 2
+#endif
+typedef LH_CAT(ulong, PAIRS) pairs; /* the even and odd lanes as halves of wider ones */
+#define TO_PAIRS LH_CAT(as_ulong, PAIRS)
+#define TO_LANES LH_CAT(as_uint, VW)
+
+/* The upper halves of a * b, lane by lane: a CPU multiplies every second lane to full width. */
+static lanes multiply_high(lanes a, uint b)
+{
+    pairs even = (TO_PAIRS(a) & 0xFFFFFFFFul) * b, odd = (TO_PAIRS(a) >> 32) * b;
+    return TO_LANES((even >> 32) | (odd & 0xFFFFFFFF00000000ul));
+}
 
 /* lh_philox_draw for VW consecutive indices; their high word is one value. */
-void draw_lanes(ulong seed, ulong index, uint stream, uint epoch, lanes out[4])
+static void draw_lanes(ulong seed, ulong index, uint stream, uint epoch, lanes out[4])
 {
     uint base[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     uint k0 = (uint)seed, k1 = (uint)(seed >> 32);
     lanes c0 = (uint)index + LH_CAT(vload, VW)(0, base), c1 = (lanes)((uint)(index >> 32));
     lanes c2 = (lanes)(stream), c3 = (lanes)(epoch);
+    #pragma unroll
     for (int round = 0; round < 10; round++) {
-        wide p0 = TO_WIDE(c0) * 0xD2511F53ul, p2 = TO_WIDE(c2) * 0xCD9E8D57ul;
-        lanes n0 = TO_LANES(p2 >> 32) ^ c1 ^ k0, n2 = TO_LANES(p0 >> 32) ^ c3 ^ k1;
-        c1 = TO_LANES(p2);
-        c3 = TO_LANES(p0);
-        c0 = n0;
-        c2 = n2;
+        lanes high0 = multiply_high(c0, 0xD2511F53u), high2 = multiply_high(c2, 0xCD9E8D57u);
+        lanes low0 = c0 * 0xD2511F53u, low2 = c2 * 0xCD9E8D57u;
+        c0 = high2 ^ c1 ^ k0;
+        c2 = high0 ^ c3 ^ k1;
+        c1 = low2;
+        c3 = low0;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
@@ -53,7 +68,7 @@ void draw_lanes(ulong seed, ulong index, uint stream, uint epoch, lanes out[4])
 }
 
 /* a0 b0 a1 b1 ... */
-void interleave(lanes a, lanes b, lanes out[2])
+static void interleave(lanes a, lanes b, lanes out[2])
 {
     out[0].even = a.lo;
     out[0].odd = b.lo;
@@ -72,6 +87,7 @@ LH_TASK void dropout_tasks(__global const float *x, __global float *y, ulong cou
         interleave(word[1], word[3], odd);
         interleave(even[0], odd[0], words);
         interleave(even[1], odd[1], words + 2);
+        #pragma unroll
         for (int k = 0; k < 4; k++) {
             LH_V u = LH_CAT(convert_float, VW)(words[k] >> 8) * 5.9604644775390625e-8f;
             LH_V v = LH_VLOAD(k, x + i) * factor;

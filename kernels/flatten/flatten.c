@@ -52,9 +52,12 @@ void lh_flatten_backward_reference(const void *problem, const lh_host_args *a) {
 }
 
 static lehr_status prepare(lh_exec *e, bool tasks, int rows, int columns) {
-    if (tasks)
+    if (tasks) {
+        int width = (int)lh_vector_width(lh_device_traits(e->dev));
+        while (width > rows || width > columns) width /= 2;
         return lh_exec_kernel(e, 0, "flatten/flatten.cl", "flatten_images",
-                              "-DIMAGES -DROWS=%d -DCOLUMNS=%d", rows, columns);
+                              "-DIMAGES -DVW=%d -DROWS=%d -DCOLUMNS=%d", width, rows, columns);
+    }
     return lh_stream_kernel(e, 0, LH_STREAM_ELEMENTWISE, "flatten/flatten.cl", "flatten_elements",
                             "-DROWS=%d -DCOLUMNS=%d", rows, columns);
 }

@@ -3,9 +3,10 @@
  * Per image a transposition [ROWS][COLUMNS] -> [COLUMNS][ROWS]: forward ROWS = h * w pixels and
  * COLUMNS = c channels, backward the other way round.
  *   flatten_elements: one work-item per output element, work-groups of -DLOCAL
- *   flatten_images:   one work-item per image, 16 x 16 tiles (-DIMAGES; CPU family)
+ *   flatten_images:   one work-item per image, tiles of VW x VW (-DIMAGES; CPU family)
  * No local memory. */
 #include "common.cl"
+#include "transpose.cl"
 
 #ifdef LOCAL
 __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
@@ -19,16 +20,31 @@ void flatten_elements(__global const float *in, __global float *out, ulong count
 #endif
 
 #ifdef IMAGES
-#define TILE 16
+/* Loops over tiles, along the longer side inside: that keeps to few pages.  VW is at most ROWS and
+ * COLUMNS; the last tile of a line overlaps the one before. */
+#if ROWS > COLUMNS
+#define EACH_TILE                                                                                  \
+    for (int column = 0; column < COLUMNS; column += VW)                                           \
+        for (int row = 0; row < ROWS; row += VW)
+#else
+#define EACH_TILE                                                                                  \
+    for (int row = 0; row < ROWS; row += VW)                                                       \
+        for (int column = 0; column < COLUMNS; column += VW)
+#endif
 
 LH_TASK void flatten_images(__global const float *restrict in, __global float *restrict out)
 {
     in += get_group_id(0) * (size_t)(ROWS * COLUMNS);
     out += get_group_id(0) * (size_t)(ROWS * COLUMNS);
-    for (int r0 = 0; r0 < ROWS; r0 += TILE)
-        for (int c0 = 0; c0 < COLUMNS; c0 += TILE)
-            for (int c = c0; c < min(c0 + TILE, COLUMNS); c++)
-                for (int r = r0; r < min(r0 + TILE, ROWS); r++)
-                    out[c * ROWS + r] = in[r * COLUMNS + c];
+    EACH_TILE
+    {
+        int r = min(row, ROWS - VW), c = min(column, COLUMNS - VW);
+        LH_V lines[VW];
+        #pragma unroll
+        for (int i = 0; i < VW; i++) lines[i] = LH_VLOAD(0, in + (r + i) * COLUMNS + c);
+        transpose(lines);
+        #pragma unroll
+        for (int i = 0; i < VW; i++) LH_VSTORE(lines[i], 0, out + (c + i) * ROWS + r);
+    }
 }
 #endif

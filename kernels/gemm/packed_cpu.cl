@@ -9,28 +9,11 @@
  * Transposes and tails are strides and counts, so that one program (per VW) serves every problem.
  * Sums: k ascending inside a block of k_block, then the blocks in order. */
 #include "common.cl"
+#include "transpose.cl"
 
 #define NR (2 * VW)
 #define HAS_BIAS 1
 #define HAS_RELU 2
-
-/* Turns lines[VW] over: element j of lines[i] becomes element i of lines[j]. */
-void transpose(LH_V lines[VW])
-{
-    #pragma unroll
-    for (int step = 1; step < VW; step *= 2) {
-        LH_V out[VW];
-        #pragma unroll
-        for (int i = 0; i < VW / 2; i++) {
-            out[2 * i].even = lines[i].lo;
-            out[2 * i].odd = lines[i + VW / 2].lo;
-            out[2 * i + 1].even = lines[i].hi;
-            out[2 * i + 1].odd = lines[i + VW / 2].hi;
-        }
-        #pragma unroll
-        for (int i = 0; i < VW; i++) lines[i] = out[i];
-    }
-}
 
 /* to[i][width] = lines k0 <= i < k1 of a panel: element j lies at from[i * along_k + j * across]. */
 void pack_any(__global const float *restrict from, __global float *restrict to, int k0, int k1,

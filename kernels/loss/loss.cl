@@ -32,14 +32,15 @@ void loss(__global const float *logits, __global const int *labels, __global flo
 #else
     float top = o[best], all = 0.0f;
     for (int j = 0; j < K; j++) {
-        sum += exp(o[j] - top);
+        d[j] = exp(o[j] - top);
+        sum += d[j];
         all += o[j] - top;
     }
     /* log softmax_j = o_j - top - log sum; "all" also carries a -infinity into the loss. */
     float log_sum = log(sum), mean = all / K;
     for (int j = 0; j < K; j++) {
         float t = (j == label ? 1.0f - smoothing : 0.0f) + smoothing / K;
-        d[j] = (exp(o[j] - top) / sum - t) * scale;
+        d[j] = (d[j] / sum - t) * scale;
     }
     float hit = known ? o[label] - top : NAN;
     value[i] = log_sum - (1.0f - smoothing) * hit - smoothing * mean;

@@ -27,6 +27,8 @@ static const lh_pool_problem bench[] = {
     {128, 64, 32, 32, LH_POOL_MAX, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0},
     {128, 64, 32, 32, LH_POOL_AVG, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0},
     {128, 256, 8, 8, LH_POOL_AVG, 8, 8, 8, 8, 0, 0, 0, 0, 0, 0},
+    {128, 32, 30, 30, LH_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, true},
+    {128, 64, 13, 13, LH_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, true},
 };
 
 static bool problem(int level, size_t i, void *out) {
