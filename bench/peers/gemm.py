@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Matrix products beside OpenBLAS (NumPy's) and PyTorch's (oneDNN or MKL): gemm.py BUILD PYTHON [--rounds 7]
 [--csv FILE].  Square ones, and those that dense layers and 1x1 convolutions make.  CLBlast is a variant of lehr's
-own op: LEHR_VARIANT=gemm=clblast puts it in lehr's place."""
+own op, with lehr's parameters for it: a second lehr that is forced to take it; only up to 2 GFLOP."""
 import statistics
 
 import peer
@@ -13,11 +13,14 @@ PROBLEMS = [((512, 512, 512, 0, 0), 1.0), ((1024, 1024, 1024, 0, 0), 1.0), ((204
             ((131072, 64, 576, 0, 0), 1.3), ((32768, 256, 64, 0, 1), 1.3), ((32768, 64, 256, 0, 1), 1.3)]
 
 
-def compare(lehr, torch, a, problem, goal):
+def compare(lehr, clblast, torch, a, problem, goal):
     m, n, k, trans_a, trans_b = problem
     shape = {"m": m, "n": n, "k": k, "trans_a": trans_a, "trans_b": trans_b}
-    ours = lehr.make("op gemm " + " ".join(f"{key}={value}" for key, value in shape.items()))
+    text = "op gemm " + " ".join(f"{key}={value}" for key, value in shape.items())
+    ours = lehr.make(text)
     theirs = {"openblas": torch.make("mm", library="numpy", **shape), "torch": torch.make("mm", library="torch", **shape)}
+    if 2 * m * n * k <= 2.2e9 and clblast:
+        theirs["clblast"] = clblast.make(text)
     times = peer.alternate({"lehr": ours["run"], **{t: made["run"] for t, made in theirs.items()}}, a.rounds, a.seconds)
     rows = []
     peak = statistics.median(lehr.ask("roofline")["gflops"] for _ in range(3))
@@ -34,15 +37,18 @@ def compare(lehr, torch, a, problem, goal):
 
 
 def main():
-    a = peer.arguments(__doc__).parse_args()
+    parser = peer.arguments(__doc__)
+    parser.add_argument("--no-clblast", action="store_true", help="where lehr was built without it")
+    a = parser.parse_args()
     lehr, torch = peer.Lehr(a.build), peer.Torch(a.python)
+    clblast = None if a.no_clblast else peer.Lehr(a.build, LEHR_VARIANT="gemm=clblast")
     print(f"{lehr.about}\n{torch.about}\n{'product (variant of lehr)':58s} {'lehr ms':>9s} {'peer ms':>9s}  ratio")
     rows = []
     for problem, goal in [((33, 17, 40, 1, 1), None)] if a.tiny else PROBLEMS:
-        rows += compare(lehr, torch, a, problem, goal)
+        rows += compare(lehr, clblast, torch, a, problem, goal)
     peer.write(a.csv, rows, lehr.about, torch.about)
-    lehr.close()
-    torch.close()
+    for process in filter(None, (lehr, torch, clblast)):
+        process.close()
 
 
 if __name__ == "__main__":
