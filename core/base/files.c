@@ -4,13 +4,13 @@
  * directory is what makes a checkpoint survive a power cut: see rename(2) and fsync(2). */
 #define _GNU_SOURCE
 #include "core/base/files.h"
-#include "core/base/sha256_x86.h"
 
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <nettle/version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,27 +335,21 @@ lehr_status lh_sha256_file(lehr_context *ctx, const char *path, char *hex)
 
 /* ---- SHA-256 ---- */
 
-void lh_sha256_start(lh_sha256_state *state) { SHA256Init(state); }
+void lh_sha256_start(lh_sha256_state *state) { sha256_init(state); }
 
 void lh_sha256_add(lh_sha256_state *state, const void *bytes, size_t count)
 {
-    const uint8_t *at = bytes;
-    size_t held = (size_t)(state->bitcount[0] / 8 % 64); /* the begin of a block */
-    if (count >= 4096 && lh_sha256_x86()) { /* asking takes microseconds */
-        size_t fill = held ? 64 - held : 0, blocks = (count - fill) / 64;
-        SHA256Update(state, at, fill);
-        lh_sha256_x86_blocks(state->state.st32, at + fill, blocks);
-        state->bitcount[0] += 512 * (uint64_t)blocks;
-        at += fill + 64 * blocks;
-        count -= fill + 64 * blocks;
-    }
-    SHA256Update(state, at, count);
+    sha256_update(state, count, bytes);
 }
 
 void lh_sha256_end(lh_sha256_state *state, char *hex)
 {
-    uint8_t digest[32];
-    SHA256Final(digest, state);
+    uint8_t digest[SHA256_DIGEST_SIZE];
+#if NETTLE_VERSION_MAJOR >= 4
+    sha256_digest(state, digest);
+#else
+    sha256_digest(state, sizeof digest, digest);
+#endif
     for (size_t i = 0; i < sizeof digest; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 

@@ -6,13 +6,13 @@
 #ifndef LH_FILES_H
 #define LH_FILES_H
 
-#include <sha2.h>
+#include <nettle/sha2.h>
 
 #include "core/base/base.h"
 
 /* ---- SHA-256; hex holds 65 bytes ---- */
 enum { LH_SHA256_HEX = 65 };
-typedef SHA2_CTX lh_sha256_state;
+typedef struct sha256_ctx lh_sha256_state;
 void lh_sha256_start(lh_sha256_state *state);
 void lh_sha256_add(lh_sha256_state *state, const void *bytes, size_t count);
 void lh_sha256_end(lh_sha256_state *state, char *hex);

@@ -4,13 +4,13 @@
  * is loaded at most once per process by the dynamic linker and never unloaded: thread-local
  * destructors and runtimes it pulled in (OpenMP) would be left dangling. */
 #define _GNU_SOURCE
+#include "core/base/files.h"
 #include "core/plugin/abi.h"
 #include "core/plugin/host.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
-#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +182,7 @@ static lehr_status check_and_hash(lehr_context *ctx, lh_plugin_file *out)
     size_t size = 0;
     lehr_status st = read_file(ctx, out->path, &bytes, &size);
     if (st == LEHR_OK) st = lh_elf_check(ctx, out->path, bytes, size);
-    if (st == LEHR_OK) SHA256Data(bytes, size, out->sha256);
+    if (st == LEHR_OK) lh_sha256(bytes, size, out->sha256);
     free(bytes);
     return st;
 }
