@@ -259,7 +259,7 @@ static lehr_status run_map(lh_custom_side *c, const lh_map *map, uint64_t rows, 
         return lh_fail(u->ctx, LEHR_E_DEVICE, "arguments of a map of optimizer %s",
                        u->rule.d->name);
     if (u->local) return lh_launch_1d(u->dev, map->kernel, rows * columns, u->local);
-    return lh_launch_1d(u->dev, map->kernel, tasks, 1);
+    return lh_launch_groups(u->dev, map->kernel, tasks, 1);
 }
 
 static const char *wrong_map(const lh_custom_side *c, uint64_t rows, uint64_t columns,
@@ -344,7 +344,7 @@ static lehr_status api_sumsq(const lehr_host *api, lehr_buf x, uint64_t count, l
     lehr_status st = make_sums(c, chunks);
     if (st == LEHR_OK)
         st = lh_kernel_args(u->dev, c->squares, "mllm", (cl_mem)x.mem, x.offset, count, c->partial);
-    if (st == LEHR_OK) st = lh_launch_1d(u->dev, c->squares, chunks * local, local);
+    if (st == LEHR_OK) st = lh_launch_groups(u->dev, c->squares, chunks, local);
     if (st == LEHR_OK)
         st = lh_kernel_args(u->dev, c->finish, "mumumuuum", c->partial, (unsigned)chunks, c->partial,
                             1u, (cl_mem)out.mem, (unsigned)out.offset, 0u, 1u, c->control);

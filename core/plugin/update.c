@@ -185,11 +185,11 @@ lehr_status lh_updater_launch(lh_updater *u, uint32_t stage, uint32_t group, dou
     lehr_status st = set_arguments(u, stage, group, lr, control);
     if (st != LEHR_OK) return st;
     if (s->chunked && u->local)
-        return lh_launch_1d(u->dev, u->kernels[stage], g->chunk_count * chunk_local, chunk_local);
-    if (s->chunked) return lh_launch_1d(u->dev, u->kernels[stage], g->chunk_count, 1);
+        return lh_launch_groups(u->dev, u->kernels[stage], g->chunk_count, chunk_local);
+    if (s->chunked) return lh_launch_groups(u->dev, u->kernels[stage], g->chunk_count, 1);
     if (u->local) return lh_launch_1d(u->dev, u->kernels[stage], g->count, u->local);
     size_t span = span_of(g->count);
-    return lh_launch_1d(u->dev, u->kernels[stage], (g->count + span - 1) / span, 1);
+    return lh_launch_groups(u->dev, u->kernels[stage], (g->count + span - 1) / span, 1);
 }
 
 /* Partial results of a stage into one number a tensor, or one in all. */

@@ -70,12 +70,12 @@ static cl_int record(lh_profile *p, cl_event event)
     return CL_SUCCESS;
 }
 
-lehr_status lh_launch(lehr_device *dev, cl_kernel kernel, unsigned dims, const size_t *global,
-                      const size_t *local)
+static lehr_status enqueue(lehr_device *dev, cl_kernel kernel, unsigned dims, const size_t *offset,
+                           const size_t *global, const size_t *local)
 {
     cl_event event = NULL;
     bool timed = dev->profile.on;
-    cl_int code = clEnqueueNDRangeKernel(dev->queue, kernel, dims, NULL, global, local, 0, NULL,
+    cl_int code = clEnqueueNDRangeKernel(dev->queue, kernel, dims, offset, global, local, 0, NULL,
                                          timed ? &event : NULL);
     if (code == CL_SUCCESS) {
         dev->launches++;
@@ -90,9 +90,28 @@ lehr_status lh_launch(lehr_device *dev, cl_kernel kernel, unsigned dims, const s
     return lh_cl_check(dev->ctx, code, "launching kernel '%s' (clEnqueueNDRangeKernel)", name);
 }
 
+lehr_status lh_launch(lehr_device *dev, cl_kernel kernel, unsigned dims, const size_t *global,
+                      const size_t *local)
+{
+    return enqueue(dev, kernel, dims, NULL, global, local);
+}
+
 lehr_status lh_launch_1d(lehr_device *dev, cl_kernel kernel, size_t count, size_t local)
 {
-    size_t global = (count + local - 1) / local * local;
+    size_t groups = (count + local - 1) / local, most = dev->traits.max_groups;
+    if (groups <= most) return lh_launch_groups(dev, kernel, groups, local);
+    lehr_status st = LEHR_OK;
+    for (size_t first = 0; first < groups && st == LEHR_OK; first += most) {
+        size_t left = groups - first, offset = first * local;
+        size_t global = (left < most ? left : most) * local;
+        st = enqueue(dev, kernel, 1, &offset, &global, &local);
+    }
+    return st;
+}
+
+lehr_status lh_launch_groups(lehr_device *dev, cl_kernel kernel, size_t groups, size_t local)
+{
+    size_t global = groups * local;
     return lh_launch(dev, kernel, 1, &global, &local);
 }
 

@@ -13,7 +13,8 @@
 #include <lehr/device.h>
 
 /* What kernels may ask of a device.  Filled once by traits.c; LEHR_TRAITS ("family=gpu,
- * max_work_group=64,local_bytes=16384,fp64=0,vector_width=8") narrows it to test other devices;
+ * max_work_group=64,local_bytes=16384,max_groups=65535,fp64=0,vector_width=8") narrows it to test
+ * other devices;
  * program_cache=1 or 0 switches the cache of programs. */
 typedef struct lh_traits {
     bool is_cpu;            /* CL_DEVICE_TYPE_CPU */
@@ -22,8 +23,10 @@ typedef struct lh_traits {
     bool fp64, fp16;
     bool program_cache;     /* keep binaries of programs: the driver has no cache of its own */
     unsigned vector_width;  /* floats in one native vector: 4, 8 or 16 for the CPU family */
+    unsigned subgroup;      /* work-items of a sub-group that a kernel can ask for; 0: none */
     unsigned compute_units;
     size_t max_work_group, max_work_item[3];
+    size_t max_groups;      /* work-groups in one dimension of a launch; SIZE_MAX: no limit is known */
     size_t local_bytes, global_bytes, max_alloc_bytes;
     size_t base_align;      /* bytes; a multiple of 64: alignment of sub-buffers */
 } lh_traits;
@@ -93,8 +96,12 @@ lehr_status lh_kernel_args(lehr_device *dev, cl_kernel kernel, const char *types
  * and must divide global. */
 lehr_status lh_launch(lehr_device *dev, cl_kernel kernel, unsigned dims, const size_t *global,
                       const size_t *local);
-/* One-dimensional, count work-items of work-group size local; global is rounded up to local. */
+/* One-dimensional, count work-items of work-group size local; global is rounded up to local.  Cut into
+ * several launches where a device takes fewer groups (traits' max_groups): for kernels that ask for
+ * their global id only. */
 lehr_status lh_launch_1d(lehr_device *dev, cl_kernel kernel, size_t count, size_t local);
+/* One-dimensional and never cut: kernels that ask which group they are, and how many there are. */
+lehr_status lh_launch_groups(lehr_device *dev, cl_kernel kernel, size_t groups, size_t local);
 /* count work-groups of one work-item (the CPU family's launch). */
 lehr_status lh_launch_tasks(lehr_device *dev, cl_kernel kernel, size_t tasks_x, size_t tasks_y);
 /* Kernels enqueued by this device so far. */

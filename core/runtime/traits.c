@@ -25,6 +25,21 @@ static void text_info(cl_device_id id, cl_device_info what, char *out, size_t si
 
 #define GET(id, what, field) clGetDeviceInfo(id, what, sizeof(field), &(field), NULL)
 
+/* Sub-groups of a size that a kernel fixes, by functions that OpenCL C 1.2 has with this extension:
+ * those of cl_khr_subgroups would need a newer -cl-std, and their size is the compiler's choice. */
+static unsigned subgroup_size(cl_device_id id, const char *extensions)
+{
+    enum { SUB_GROUP_SIZES = 0x4108 }; /* CL_DEVICE_SUB_GROUP_SIZES_INTEL */
+    size_t sizes[16] = {0}, bytes = 0;
+    if (!strstr(extensions, "cl_intel_subgroups") ||
+        !strstr(extensions, "cl_intel_required_subgroup_size") ||
+        clGetDeviceInfo(id, SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+        if (sizes[i] == 16) return 16;
+    return 0;
+}
+
 static void read_numbers(cl_device_id id, lehr_device_info *info, lh_traits *t)
 {
     cl_device_type type = 0;
@@ -48,6 +63,7 @@ static void read_numbers(cl_device_id id, lehr_device_info *info, lh_traits *t)
     t->local_is_real = local_type == CL_LOCAL;
     t->fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
     t->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
+    t->subgroup = subgroup_size(id, extensions);
     t->compute_units = units ? units : 1;
     t->vector_width = native;
     t->global_bytes = (size_t)global;
@@ -82,6 +98,7 @@ static bool narrow(lh_traits *t, const char *name, const char *value)
     const knob knobs[] = {
         {"max_work_group", &t->max_work_group, NULL, NULL},
         {"local_bytes", &t->local_bytes, NULL, NULL},
+        {"max_groups", &t->max_groups, NULL, NULL},
         {"fp64", NULL, &t->fp64, NULL},
         {"fp16", NULL, &t->fp16, NULL},
         {"vector_width", NULL, NULL, &t->vector_width},
@@ -92,12 +109,17 @@ static bool narrow(lh_traits *t, const char *name, const char *value)
     }
     uint64_t number = 0;
     if (!lh_parse_u64(value, &number)) return false;
+    if (strcmp(name, "subgroup") == 0) {
+        if (number == 0) t->subgroup = 0;
+        return number == 0;
+    }
     if (strcmp(name, "program_cache") == 0) {
         t->program_cache = number != 0;
         return number <= 1;
     }
     for (size_t i = 0; i < LH_COUNT(knobs); i++) {
         if (strcmp(name, knobs[i].name) != 0) continue;
+        if (number == 0 && knobs[i].size) return false;
         if (knobs[i].size && number < *knobs[i].size) *knobs[i].size = (size_t)number;
         if (knobs[i].number) *knobs[i].number = (unsigned)number;
         if (knobs[i].flag && number == 0) *knobs[i].flag = false;
@@ -119,7 +141,8 @@ static lehr_status apply_environment(lehr_context *ctx, lh_traits *t)
         if (!equals || !narrow(t, item, equals + 1))
             return lh_fail(ctx, LEHR_E_USAGE,
                            "LEHR_TRAITS: '%s' is not family=cpu|gpu, max_work_group=, local_bytes=, "
-                           "vector_width=, fp64=0, fp16=0 or program_cache=0|1", item);
+                           "max_groups=, vector_width=, fp64=0, fp16=0, subgroup=0 or "
+                           "program_cache=0|1", item);
     }
     return LEHR_OK;
 }
@@ -136,6 +159,9 @@ lehr_status lh_traits_read(lehr_context *ctx, cl_platform_id platform, cl_device
     clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
     snprintf(info->platform, sizeof info->platform, "%.127s", name);
     read_numbers(id, info, traits);
+    /* What was made for OpenCL 1.0 and 1.1 may stop at 65535 groups in a dimension; none can be asked. */
+    bool old = strncmp(info->version, "OpenCL 1.0", 10) == 0 || strncmp(info->version, "OpenCL 1.1", 10) == 0;
+    traits->max_groups = old ? 65535 : SIZE_MAX;
     traits->program_cache = !driver_keeps_programs(info->platform);
     lehr_status st = apply_environment(ctx, traits);
     info->compute_units = traits->compute_units;

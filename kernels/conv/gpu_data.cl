@@ -46,11 +46,10 @@ B_TYPE load_b(const source *in, int k, int n)
 
 #include "gemm/tile.cl"
 
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
-void conv_backward_data(__global const float *dy, __global const float *packed,
+TILE_KERNEL void conv_backward_data(__global const float *dy, __global const float *packed,
                         __global float *dx, int rows)
 {
-    __local float4 memory[TILE_FLOAT4S];
+    TILE_MEMORY
     int phase_h = get_group_id(2) / SW, phase_w = get_group_id(2) % SW;
     int r0 = (phase_h + PT) % SH, s0 = (phase_w + PL) % SW;
     const source in = {dy, packed, rows, r0, s0, (phase_h + PT) / SH, (phase_w + PL) / SW};

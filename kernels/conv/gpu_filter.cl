@@ -36,11 +36,10 @@ B_TYPE load_b(const source *in, int m, int tap)
 
 #include "gemm/tile.cl"
 
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
-void conv_backward_filter(__global const float *x, __global const float *dy,
+TILE_KERNEL void conv_backward_filter(__global const float *x, __global const float *dy,
                           __global float *partial, int rows, int slice)
 {
-    __local float4 memory[TILE_FLOAT4S];
+    TILE_MEMORY
     const source in = {x, dy};
     float sum[TM][TN];
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN, m0 = get_group_id(2) * slice;

@@ -33,11 +33,10 @@ B_TYPE load_b(const source *in, int k, int n)
 
 #include "gemm/tile.cl"
 
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
-void conv_forward(__global const float *x, __global const float *packed,
+TILE_KERNEL void conv_forward(__global const float *x, __global const float *packed,
                   __global const float *bias, __global float *y, int rows)
 {
-    __local float4 memory[TILE_FLOAT4S];
+    TILE_MEMORY
     const source in = {x, packed, rows};
     float sum[TM][TN];
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * GPU family: host side of the implicit GEMM convolutions (gpu_forward.cl, gpu_data.cl,
- * gpu_filter.cl): tile and slices from the traits, the packed filter or the partial sums in the
- * workspace.  The batch is a launch argument. */
+ * gpu_filter.cl), by local memory or by sub-groups: tile and slices from the traits, the packed filter
+ * or the partial sums in the workspace.  The batch is a launch argument. */
 #include <stdio.h>
 
 #include "kernels/conv/variants.h"
@@ -13,9 +13,10 @@ enum { MAIN, SECOND, BIAS_SUM }; /* SECOND: packing the filter, or combining the
 enum { TILE_M, TILE_N, THREADS, LOCAL, SLICE, SUM_OFFSET };
 
 /* Pixels are counted by int, tiles may reach past the end. */
-static const char *declines(const lh_conv_problem *p, const lh_traits *traits, size_t pixels)
+static const char *declines(const lh_conv_problem *p, const lh_traits *traits, size_t pixels,
+                            lh_tile_kind kind)
 {
-    const char *reason = lh_tile_declines(traits);
+    const char *reason = lh_tile_declines(traits, kind);
     if (reason) return reason;
     if (p->n * (double)pixels > 2e9) return "the batch has more than 2e9 pixels";
     return NULL;
@@ -44,7 +45,7 @@ static lehr_status build(lh_exec *e, unsigned index, const char *path, const cha
                          const lh_tile *tile, int a_fast, int b_fast, const char *more)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    char options[192];
+    char options[LH_TILE_OPTIONS];
     lh_tile_options(tile, (size_t)a_fast, (size_t)b_fast, options, sizeof options);
     return lh_exec_kernel(e, index, path, kernel,
                           "%s -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DR=%d -DS=%d -DSH=%d "
@@ -83,13 +84,18 @@ static lehr_status launch(lh_exec *e, size_t m, size_t n, size_t depth)
 
 const char *lh_conv_forward_gpu_implicit_gemm_declines(const void *problem, const lh_traits *traits)
 {
-    return declines(problem, traits, output_pixels(problem));
+    return declines(problem, traits, output_pixels(problem), LH_TILE_LOCAL);
 }
 
-lehr_status lh_conv_forward_gpu_implicit_gemm_prepare(lh_exec *e)
+const char *lh_conv_forward_gpu_subgroup_declines(const void *problem, const lh_traits *traits)
+{
+    return declines(problem, traits, output_pixels(problem), LH_TILE_SUBGROUP);
+}
+
+static lehr_status prepare_forward(lh_exec *e, lh_tile_kind kind)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    lh_tile tile = lh_tile_choose(lh_device_traits(e->dev), (size_t)p->n * output_pixels(p),
+    lh_tile tile = lh_tile_choose(e, kind, (size_t)p->n * output_pixels(p),
                                   (size_t)p->k, 0);
     char more[64];
     snprintf(more, sizeof more, " -DBIAS=%d -DRELU=%d", p->bias, p->act == LH_ACT_RELU);
@@ -98,6 +104,16 @@ lehr_status lh_conv_forward_gpu_implicit_gemm_prepare(lh_exec *e)
     return st != LEHR_OK ? st
                          : build(e, MAIN, "conv/gpu_forward.cl", "conv_forward", &tile, p->c,
                                  p->k, more);
+}
+
+lehr_status lh_conv_forward_gpu_implicit_gemm_prepare(lh_exec *e)
+{
+    return prepare_forward(e, LH_TILE_LOCAL);
+}
+
+lehr_status lh_conv_forward_gpu_subgroup_prepare(lh_exec *e)
+{
+    return prepare_forward(e, LH_TILE_SUBGROUP);
 }
 
 lehr_status lh_conv_forward_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
@@ -111,23 +127,43 @@ lehr_status lh_conv_forward_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
     return st != LEHR_OK ? st : launch(e, rows, (size_t)p->k, 1);
 }
 
+lehr_status lh_conv_forward_gpu_subgroup_run(lh_exec *e, const lh_args *a)
+{
+    return lh_conv_forward_gpu_implicit_gemm_run(e, a);
+}
+
 /* ---- backward data ---- */
 
 const char *lh_conv_data_gpu_implicit_gemm_declines(const void *problem, const lh_traits *traits)
 {
-    return declines(problem, traits, phase_pixels(problem));
+    return declines(problem, traits, phase_pixels(problem), LH_TILE_LOCAL);
 }
 
-lehr_status lh_conv_data_gpu_implicit_gemm_prepare(lh_exec *e)
+const char *lh_conv_data_gpu_subgroup_declines(const void *problem, const lh_traits *traits)
+{
+    return declines(problem, traits, phase_pixels(problem), LH_TILE_SUBGROUP);
+}
+
+static lehr_status prepare_data(lh_exec *e, lh_tile_kind kind)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    lh_tile tile = lh_tile_choose(lh_device_traits(e->dev), (size_t)p->n * phase_pixels(p),
+    lh_tile tile = lh_tile_choose(e, kind, (size_t)p->n * phase_pixels(p),
                                   (size_t)p->c, 0);
     use_tile(e, &tile);
     lehr_status st = build_pack(e, 1);
     return st != LEHR_OK ? st
                          : build(e, MAIN, "conv/gpu_data.cl", "conv_backward_data", &tile, p->k,
                                  p->c, "");
+}
+
+lehr_status lh_conv_data_gpu_implicit_gemm_prepare(lh_exec *e)
+{
+    return prepare_data(e, LH_TILE_LOCAL);
+}
+
+lehr_status lh_conv_data_gpu_subgroup_prepare(lh_exec *e)
+{
+    return prepare_data(e, LH_TILE_SUBGROUP);
 }
 
 lehr_status lh_conv_data_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
@@ -142,19 +178,29 @@ lehr_status lh_conv_data_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
     return launch(e, rows, (size_t)p->c, (size_t)p->stride_h * (size_t)p->stride_w);
 }
 
+lehr_status lh_conv_data_gpu_subgroup_run(lh_exec *e, const lh_args *a)
+{
+    return lh_conv_data_gpu_implicit_gemm_run(e, a);
+}
+
 /* ---- backward filter ---- */
 
 const char *lh_conv_filter_gpu_implicit_gemm_declines(const void *problem, const lh_traits *traits)
 {
-    return declines(problem, traits, output_pixels(problem));
+    return declines(problem, traits, output_pixels(problem), LH_TILE_LOCAL);
 }
 
-lehr_status lh_conv_filter_gpu_implicit_gemm_prepare(lh_exec *e)
+const char *lh_conv_filter_gpu_subgroup_declines(const void *problem, const lh_traits *traits)
+{
+    return declines(problem, traits, output_pixels(problem), LH_TILE_SUBGROUP);
+}
+
+static lehr_status prepare_filter(lh_exec *e, lh_tile_kind kind)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
     const lh_traits *traits = lh_device_traits(e->dev);
     size_t rows = (size_t)p->n * output_pixels(p), k = (size_t)p->k;
-    lh_tile tile = lh_tile_choose(traits, k, taps(p), rows);
+    lh_tile tile = lh_tile_choose(e, kind, k, taps(p), rows);
     lh_slices slices = lh_tile_slices(traits, &tile, k, taps(p), rows);
     use_tile(e, &tile);
     e->number[SLICE] = slices.length;
@@ -166,6 +212,16 @@ lehr_status lh_conv_filter_gpu_implicit_gemm_prepare(lh_exec *e)
     if (st != LEHR_OK || !p->bias) return st;
     e->workspace += lh_column_sum_workspace(rows, p->k);
     return lh_column_sum_prepare(e, BIAS_SUM);
+}
+
+lehr_status lh_conv_filter_gpu_implicit_gemm_prepare(lh_exec *e)
+{
+    return prepare_filter(e, LH_TILE_LOCAL);
+}
+
+lehr_status lh_conv_filter_gpu_subgroup_prepare(lh_exec *e)
+{
+    return prepare_filter(e, LH_TILE_SUBGROUP);
 }
 
 lehr_status lh_conv_filter_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
@@ -185,4 +241,9 @@ lehr_status lh_conv_filter_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
     if (st != LEHR_OK || !p->bias) return st;
     return lh_column_sum_run(e, BIAS_SUM, a->buf[LH_CONVW_DY], rows, p->k, a->buf[LH_CONVW_DBIAS],
                              a->workspace, (size_t)e->number[SUM_OFFSET]);
+}
+
+lehr_status lh_conv_filter_gpu_subgroup_run(lh_exec *e, const lh_args *a)
+{
+    return lh_conv_filter_gpu_implicit_gemm_run(e, a);
 }

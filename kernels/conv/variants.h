@@ -14,6 +14,7 @@
     X(forward, direct_cpu, 0)                                                                      \
     X(forward, gpu_pointwise, 0)                                                                   \
     X(forward, gpu_implicit_gemm, 0)                                                               \
+    X(forward, gpu_subgroup, 0)                                                                    \
     X(forward, gpu_winograd2, 0)                                                                   \
     X(forward, plain, 0)
 #define LH_CONV_DATA_VARIANTS(X)                                                                   \
@@ -21,6 +22,7 @@
     X(data, direct_cpu, 0)                                                                         \
     X(data, gpu_pointwise, 0)                                                                      \
     X(data, gpu_implicit_gemm, 0)                                                                  \
+    X(data, gpu_subgroup, 0)                                                                       \
     X(data, gpu_winograd2, 0)                                                                      \
     X(data, plain, 0)
 #define LH_CONV_FILTER_VARIANTS(X)                                                                 \
@@ -29,6 +31,7 @@
     X(filter, direct_cpu, 0)                                                                       \
     X(filter, gpu_pointwise, 0)                                                                    \
     X(filter, gpu_implicit_gemm, 0)                                                                \
+    X(filter, gpu_subgroup, 0)                                                                     \
     X(filter, plain, 0)
 
 /* Declares one row's functions. */

@@ -41,6 +41,7 @@ typedef struct lh_matmul_backend {
 #define LH_MATMUL_BACKENDS(X)                                                                      \
     X(packed, "packed_cpu")                                                                        \
     X(tiled, "tiled")                                                                              \
+    X(subgroup, "subgroup")                                                                        \
     X(clblast, "clblast")                                                                          \
     X(plain, "plain")
 

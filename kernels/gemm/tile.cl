@@ -14,7 +14,14 @@
  * through local memory, the next step's global loads under way meanwhile; lines are padded by four
  * against bank conflicts.  With -DBUFFERS=2 the next step is stored beside the current one, so that one
  * barrier a step is enough; with 1 it takes two.
- * Local memory: BUFFERS * BK * (BM + BN + 8) floats.  Sums: k ascending. */
+ * Local memory: BUFFERS * BK * (BM + BN + 8) floats.  Sums: k ascending.
+ * The kernel begins with TILE_KERNEL void and declares TILE_MEMORY; with -DSUBGROUP=16 subgroup.cl takes
+ * this file's place. */
+#if SUBGROUP
+#include "gemm/subgroup.cl"
+#else
+#define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
+#define TILE_MEMORY __local float4 memory[TILE_FLOAT4S];
 #define WM (BM / TM)
 #define WN (BN / TN)
 #define THREADS (WM * WN)
@@ -160,3 +167,4 @@ void tile_multiply(const source *s, int row0, int col0, int k0, int k1, __local 
     }
 #endif
 }
+#endif

@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
- * GPU family backend: host side of tiled.cl.  A small C with a long k is cut into slices of k whose
- * partial products a second kernel adds in order. */
+ * GPU family backends: host side of tiled.cl, by local memory or by sub-groups.  A small C with a long
+ * k is cut into slices of k whose partial products a second kernel adds in order. */
 #include "kernels/gemm/matmul.h"
 #include "kernels/gemm/tile.h"
 
 enum { MULTIPLY, COMBINE };
 enum { TILE_M, TILE_N, THREADS, SLICE, LOCAL };
 
-static const char *declines(const void *problem, const lh_traits *traits)
+static const char *declines_tiled(const void *problem, const lh_traits *traits)
 {
     (void)problem;
-    return lh_tile_declines(traits);
+    return lh_tile_declines(traits, LH_TILE_LOCAL);
 }
 
-static lehr_status prepare(lh_exec *e, const lh_matmul *p)
+static const char *declines_subgroup(const void *problem, const lh_traits *traits)
+{
+    (void)problem;
+    return lh_tile_declines(traits, LH_TILE_SUBGROUP);
+}
+
+static lehr_status prepare(lh_exec *e, const lh_matmul *p, lh_tile_kind kind)
 {
     const lh_traits *traits = lh_device_traits(e->dev);
     size_t m = (size_t)p->m, n = (size_t)p->n;
-    lh_tile tile = lh_tile_choose(traits, m, n, (size_t)p->k);
+    lh_tile tile = lh_tile_choose(e, kind, m, n, (size_t)p->k);
     lh_slices slices = lh_tile_slices(traits, &tile, m, n, (size_t)p->k);
-    char options[192];
+    char options[LH_TILE_OPTIONS];
     lh_tile_options(&tile, p->trans_a ? m : (size_t)p->k, p->trans_b ? (size_t)p->k : n, options,
                     sizeof options);
     e->number[TILE_M] = tile.bm;
@@ -37,6 +43,16 @@ static lehr_status prepare(lh_exec *e, const lh_matmul *p)
         if (st != LEHR_OK) return st;
     }
     return LEHR_OK;
+}
+
+static lehr_status prepare_tiled(lh_exec *e, const lh_matmul *p)
+{
+    return prepare(e, p, LH_TILE_LOCAL);
+}
+
+static lehr_status prepare_subgroup(lh_exec *e, const lh_matmul *p)
+{
+    return prepare(e, p, LH_TILE_SUBGROUP);
 }
 
 static lehr_status multiply(lh_exec *e, const lh_matmul *p, cl_mem c, size_t slices, float alpha,
@@ -66,4 +82,5 @@ static lehr_status run(lh_exec *e, const lh_matmul *p)
                         (size_t)e->number[LOCAL]);
 }
 
-const lh_matmul_backend lh_matmul_tiled = {declines, prepare, run};
+const lh_matmul_backend lh_matmul_tiled = {declines_tiled, prepare_tiled, run};
+const lh_matmul_backend lh_matmul_subgroup = {declines_subgroup, prepare_subgroup, run};

@@ -51,12 +51,11 @@ float finish(float sum, __global const float *c, __global const float *bias, flo
     return (flags & HAS_RELU) && v < 0.0f ? 0.0f : v;
 }
 
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
-void matmul_tiled(__global const float *a, __global const float *b, __global float *c,
+TILE_KERNEL void matmul_tiled(__global const float *a, __global const float *b, __global float *c,
                   __global const float *bias, int m, int n, int k, int k_slice, float alpha,
                   float beta, int flags)
 {
-    __local float4 memory[TILE_FLOAT4S];
+    TILE_MEMORY
     const source s = {a, b, m, n, k};
     float sum[TM][TN];
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN, k0 = get_group_id(2) * k_slice;

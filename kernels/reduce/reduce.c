@@ -92,7 +92,7 @@ static lehr_status stage(lh_exec *e, unsigned kernel, cl_mem from, cl_mem to, si
     lehr_status st = lh_kernel_args(e->dev, e->kernels[kernel], "mmll", from, to,
                                     (uint64_t)elements, (uint64_t)slot);
     if (st != LEHR_OK) return st;
-    return lh_launch_1d(e->dev, e->kernels[kernel], lh_div_up(elements, slot) * local, local);
+    return lh_launch_groups(e->dev, e->kernels[kernel], lh_div_up(elements, slot), local);
 }
 
 static lehr_status run(lh_exec *e, const lh_args *a) {
