@@ -212,7 +212,9 @@ static lehr_status compare(comparison *c)
     progress_start(&c->p, s->set);
     if (progress_wants_text(&c->p, s->set)) print_settings(c);
     signals_install();
-    lehr_status st = lehr_compare(s->device, s->registry, s->model, s->data, &params);
+    lehr_status st = session_tune(s, progress_wants_text(&c->p, s->set));
+    if (st == LEHR_OK)
+        st = lehr_compare(s->device, s->registry, s->model, s->data, &params);
     progress_clear(&c->p);
     free(command);
     return st;

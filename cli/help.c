@@ -60,8 +60,9 @@ static void option_head(char *out, size_t size, const option_row *row)
 {
     char letter[8] = "";
     if (row->short_name) snprintf(letter, sizeof letter, "-%c, ", row->short_name);
-    snprintf(out, size, "%s--%s%s%s", letter, row->name, row->arg ? " " : "",
-             row->arg ? row->arg : "");
+    bool may = row->arg && row->type == TYPE_FLAG; /* a flag that may have a value */
+    snprintf(out, size, "%s--%s%s%s%s", letter, row->name, may ? "[=" : row->arg ? " " : "",
+             row->arg ? row->arg : "", may ? "]" : "");
 }
 
 static void option_full_help(char *out, size_t size, const option_row *row)

@@ -36,9 +36,10 @@ static void man_option(FILE *out, const option_row *row)
     roff(out, row->name);
     fputs("\\fR", out);
     if (row->arg) {
-        fputs(" \\fI", out);
+        bool may = row->type == TYPE_FLAG; /* a flag that may have a value */
+        fputs(may ? "[=\\fI" : " \\fI", out);
         roff(out, row->arg);
-        fputs("\\fR", out);
+        fputs(may ? "\\fR]" : "\\fR", out);
     }
     fputc('\n', out);
     roff(out, row->help);

@@ -202,6 +202,7 @@ static bool set_checked(settings *set, option_value *value, const option_row *ro
     case TYPE_FLAG:
         value->flag = strcmp(text, "true") == 0;
         if (value->flag || strcmp(text, "false") == 0) return true;
+        if (row->arg) return value->flag = set_number(set, value, row, text, where);
         return usage_error(set->verb, "%s%s: '%s' is neither true nor false", where, row->name, text);
     case TYPE_TEXT:
     case TYPE_FILE:

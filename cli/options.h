@@ -84,6 +84,7 @@ typedef enum option_id {
     OPT_OP,
     OPT_SECONDS,
     OPT_EXPLAIN,
+    OPT_COMPILE,
     OPT_DRY_RUN,
     OPT_PLUGIN,
     OPT_NO_PLUGINS,

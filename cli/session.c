@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lehr/tune.h>
+
+#include "cli/text.h"
+
 static void print_log(void *user, uint32_t level, const char *line)
 {
     static const char *const names[] = {"debug", "info", "warning"};
@@ -60,6 +64,37 @@ lehr_status session_device(session *s)
 lehr_status session_model(session *s)
 {
     return lehr_model_load(s->ctx, option_text(s->set, OPT_MODEL), &s->model);
+}
+
+/* Seconds, 0: not at all. */
+static double tune_seconds(const settings *set)
+{
+    const char *variable = getenv("LEHR_TUNE");
+    double seconds = 0;
+    if (option_flag(set, OPT_TUNE)) seconds = option_real(set, OPT_TUNE);
+    if (option_flag(set, OPT_TUNE)) return seconds > 0 ? seconds : 60;
+    return variable && parse_real(variable, &seconds) && seconds > 0 ? seconds : 0;
+}
+
+bool session_tunes(const session *s) { return tune_seconds(s->set) > 0; }
+
+lehr_status session_tune(session *s, bool text)
+{
+    lehr_tune_params params;
+    lehr_tune_result result;
+    char limit[NUMBER_SIZE], took[NUMBER_SIZE];
+    lehr_tune_params_init(&params);
+    params.batch = (uint32_t)option_uint(s->set, OPT_BATCH);
+    params.seconds = tune_seconds(s->set);
+    params.first_use = 1;
+    if (!(params.seconds > 0)) return LEHR_OK;
+    lehr_status st = lehr_tune(s->device, s->model, &params, &result);
+    if (st != LEHR_OK || !text) return st;
+    printf("tuning      limit %s s: %u of %u problems that were not measured before, in %s s; %u with "
+           "another kernel than the default\n", number_text(params.seconds, limit), result.measured,
+           result.problems, fixed_text(result.seconds, 1, took), result.changed);
+    fflush(stdout);
+    return st;
 }
 
 lehr_status session_data(session *s)

@@ -4,6 +4,8 @@
 #ifndef LEHR_CLI_SESSION_H
 #define LEHR_CLI_SESSION_H
 
+#include <stdbool.h>
+
 #include <lehr/lehr.h>
 
 #include "cli/options.h"
@@ -24,6 +26,10 @@ lehr_status session_registry(session *s);
 lehr_status session_device(session *s);
 lehr_status session_model(session *s);
 lehr_status session_data(session *s);
+/* --tune and LEHR_TUNE: measures what was not measured yet, and says so where text is wanted. */
+lehr_status session_tune(session *s, bool text);
+/* Whether it would. */
+bool session_tunes(const session *s);
 /* A plugin argument that is a file: it has a '/' or ends in .so. */
 bool session_names_file(const char *text);
 /* Closes everything.  When status is a failure its message goes to standard error.  Returns the

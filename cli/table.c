@@ -168,9 +168,10 @@ const option_row option_table[] = {
      "auto",
      TEXT_LIMIT, NULL, G_RUN,
      "auto, cpu, gpu, an index or a part of the name; lehr devices lists them"},
-    {OPT_TUNE, "tune", 0, NULL, TYPE_FLAG, 0, V(TRAIN), NULL, TEXT_LIMIT, NULL, G_RUN,
-     "measure the kernels of this model, batch and device first, as lehr tune does; a resumed run keeps "
-     "the kernels it has"},
+    {OPT_TUNE, "tune", 0, "S", TYPE_FLAG, OPTION_OPEN_MIN, V(TRAIN) | V(COMPARE), NULL, 0, 86400, NULL,
+     G_RUN,
+     "before training measure, for at most about S seconds (60), the kernels that were not measured yet for "
+     "this model, batch and device; a resumed run keeps the kernels it has"},
     {OPT_OP, "op", 0, "NAME", TYPE_TEXT, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
      "only ops whose names begin so, such as conv or dense.forward"},
     {OPT_SECONDS, "seconds", 0, "S", TYPE_REAL, OPTION_OPEN_MIN, V(TUNE), "60", 0, 86400, NULL, G_RUN,
@@ -179,6 +180,9 @@ const option_row option_table[] = {
      "about how long to check kernels on each device; 0: not at all"},
     {OPT_EXPLAIN, "explain", 0, NULL, TYPE_FLAG, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
      "measure nothing: print which kernel is used for what, and why no other"},
+    {OPT_COMPILE, "compile", 0, NULL, TYPE_FLAG, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "measure nothing: compile the kernels of the training step, so that the first start is a quick one; "
+     "ends when standard input does"},
     {OPT_DRY_RUN, "dry-run", 0, NULL, TYPE_FLAG, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
      "measure and print, but store nothing"},
     {OPT_CONFIG, "config", 0, "FILE", TYPE_FILE, OPTION_NOT_A_SETTING, CONFIGURED, NULL, TEXT_LIMIT,
@@ -380,6 +384,7 @@ const environment_row environment_table[] = {
     {"LEHR_TRAITS", "narrows what the device is taken for, such as family=gpu"},
     {"LEHR_CACHE", "directory of what is remembered about kernels, instead of $XDG_CACHE_HOME/lehr; off: "
      "nothing is read or written"},
+    {"LEHR_TUNE", "seconds: as if train and compare had --tune=SECONDS"},
     {"LEHR_SELF_TEST", "seconds that checking kernels at their first use on a device may take; without it "
      "10, 0: none"},
     {"OCL_ICD_VENDORS", "where the OpenCL loader looks for drivers"},

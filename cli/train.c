@@ -7,6 +7,7 @@
 
 #include <lehr/tune.h>
 
+#include "cli/compile.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/runfile.h"
@@ -17,6 +18,7 @@
 typedef struct training {
     session s;
     progress p;
+    compile_aside aside;
     const char *directory;
     char *optimizer; /* with every value written out, or NULL */
     double lr;
@@ -66,6 +68,7 @@ static int on_event(void *user, const lehr_event *event)
     training *t = user;
     if (strcmp(event->kind, "start") == 0 && progress_wants_text(&t->p, t->s.set))
         print_start(t, event);
+    if (strcmp(event->kind, "step") == 0) compile_release(&t->aside);
     progress_event(&t->p, event);
     return signals_take_snapshot() ? LEHR_CHECKPOINT : LEHR_CONTINUE;
 }
@@ -131,6 +134,7 @@ static lehr_status open_objects(training *t, const runfile *file)
     if (st == LEHR_OK)
         st = file && !option_given(s->set, OPT_MODEL) ? stored_model(s, file) : session_model(s);
     if (st == LEHR_OK) st = session_device(s);
+    if (st == LEHR_OK && !file && !session_tunes(s)) compile_start(&t->aside, s);
     if (st == LEHR_OK) st = session_data(s);
     return st;
 }
@@ -149,11 +153,8 @@ static lehr_status train(training *t, bool resumes, lehr_train_result *result)
     params.out = params.resume ? NULL : t->directory;
     params.on_event = on_event;
     params.user = t;
-    if (option_flag(set, OPT_TUNE) && !params.resume) {
-        lehr_tune_params tune;
-        lehr_tune_params_init(&tune);
-        tune.batch = params.batch;
-        lehr_status st = lehr_tune(t->s.device, t->s.model, &tune, NULL);
+    if (!params.resume) {
+        lehr_status st = session_tune(&t->s, progress_wants_text(&t->p, set));
         if (st != LEHR_OK) return st;
     }
     if (resumes) return lehr_train_resume(t->s.device, t->s.registry, &params, result);
@@ -178,6 +179,7 @@ static int run_training(training *t, const runfile *file, bool resumes)
     if (st == LEHR_OK) st = resumes ? session_device(&t->s) : open_objects(t, file);
     if (st == LEHR_OK && !choose_directory(t, set, buffer, sizeof buffer)) {
         session_end(&t->s, LEHR_OK);
+        compile_end(&t->aside);
         return EXIT_CANNOT_WRITE;
     }
     if (st == LEHR_OK) {
@@ -188,7 +190,9 @@ static int run_training(training *t, const runfile *file, bool resumes)
         if (st == LEHR_OK) st = lehr_report_run(t->s.ctx, t->directory);
         if (progress_wants_text(&t->p, set) && result.steps > 0) print_summary(t, st, &result);
     }
+    compile_release(&t->aside);
     int code = session_end(&t->s, st);
+    compile_end(&t->aside);
     return st == LEHR_E_INTERRUPTED ? signals_exit_code(code) : code;
 }
 
@@ -196,7 +200,7 @@ static int run_training(training *t, const runfile *file, bool resumes)
  * are taken from it, and the library compares the whole. */
 int verb_train(settings *set)
 {
-    training t = {.lr = NAN};
+    training t = {.lr = NAN, .aside = {.input = -1}};
     runfile file = {0};
     const char *resume = option_text(set, OPT_RESUME), *out = option_text(set, OPT_OUT);
     bool resumes = only_resumes(set);

@@ -2,7 +2,9 @@
  *
  * The verb tune: measuring kernels, or telling which are used and why. */
 #include <math.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lehr/tune.h>
 
@@ -92,6 +94,27 @@ static void print_end(const settings *set, const lehr_tune_result *r)
     if (store && r->measured) printf("stored in %s\n", *r->path ? r->path : "nothing: LEHR_CACHE=off");
 }
 
+/* Standard input has ended: who started this needs it no longer.  Others have a terminal or a file there,
+ * which do not hang up. */
+static int input_ended(void *user)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = 0};
+    (void)user;
+    return poll(&input, 1, 0) > 0 && input.revents & (POLLHUP | POLLERR);
+}
+
+static lehr_status compile(const session *s)
+{
+    uint32_t count = 0;
+    lehr_status st = lehr_compile(s->device, s->model, (uint32_t)option_uint(s->set, OPT_BATCH),
+                                  input_ended, NULL, &count);
+    if (st == LEHR_OK && option_flag(s->set, OPT_JSON))
+        printf("{\"compiled\": %u}\n", count);
+    else if (st == LEHR_OK)
+        printf("compiled the kernels of %u problems\n", count);
+    return st;
+}
+
 int verb_tune(settings *set)
 {
     session s;
@@ -101,6 +124,7 @@ int verb_tune(settings *set)
     lehr_status st = session_start(&s, set);
     if (st == LEHR_OK) st = session_model(&s);
     if (st == LEHR_OK) st = session_device(&s);
+    if (st == LEHR_OK && option_flag(set, OPT_COMPILE)) return session_end(&s, compile(&s));
     if (st == LEHR_OK) {
         lehr_tune_params_init(&params);
         params.batch = (uint32_t)option_uint(set, OPT_BATCH);

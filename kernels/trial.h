@@ -9,8 +9,8 @@
 /* Random operands of a problem on the device, shared by the variants that are tried. */
 typedef struct lh_trial lh_trial;
 
-/* For a batch of n.  reference: the truth is computed in plain C, in double.  Errors: LEHR_E_MEMORY,
- * LEHR_E_DEVICE (no memory there). */
+/* For a batch of n.  reference: the truth is computed in plain C, in double, during the first run.
+ * Errors: LEHR_E_MEMORY, LEHR_E_DEVICE (no memory there). */
 lehr_status lh_trial_create(lehr_device *dev, const lh_op *op, const void *problem, int n,
                             uint64_t seed, bool reference, lh_trial **out);
 void lh_trial_destroy(lh_trial **trial);

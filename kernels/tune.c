@@ -127,13 +127,14 @@ static void qualify(tuning *t, unsigned i, lh_trial *probe)
     lh_enter(ctx);
 }
 
+/* The base stays: whoever wins must be compared with it. */
 static void drop_hopeless(tuning *t)
 {
     double best = INFINITY;
     for (unsigned i = 0; i < t->out->count; i++)
         if (t->at[i].races) best = fmin(best, t->at[i].probe_ms);
     for (unsigned i = 0; i < t->out->count; i++)
-        if (t->at[i].races && t->at[i].probe_ms > hopeless * best) {
+        if (t->at[i].races && (int)i != t->base && t->at[i].probe_ms > hopeless * best) {
             set_row(t, i, "hopeless", "");
             t->at[i].races = false;
         }

@@ -39,6 +39,7 @@ static bool is_known(const items *list, const item *new)
     return false;
 }
 
+/* Plans the step without compiling anything. */
 static lehr_status collect(lehr_device *dev, const lehr_model *model, int batch, items *list)
 {
     lehr_context *ctx = lh_device_context(dev);
@@ -46,7 +47,9 @@ static lehr_status collect(lehr_device *dev, const lehr_model *model, int batch,
     double left = lh_self_test_left(dev); /* the caller checks kernels itself */
     *list = (items){0};
     lh_self_test_spent(dev, left);
+    lh_device_dry(dev, true);
     lehr_status st = lh_network_create(dev, model, batch, LH_LOSS_CROSS_ENTROPY, true, &net);
+    lh_device_dry(dev, false);
     lh_self_test_spent(dev, -left);
     if (st == LEHR_OK) list->at = lh_alloc(ctx, (size_t)net->step_count, sizeof *list->at);
     if (st == LEHR_OK && !list->at) st = LEHR_E_MEMORY;
@@ -77,6 +80,9 @@ static lehr_status narrow(lehr_device *dev, items *list, const lehr_tune_params 
         item *it = &list->at[i];
         bool match = length == 0 || strncmp(it->op->name, p->op, length) == 0;
         known |= match;
+        if (match && p->first_use && !p->explain &&
+            lh_kept_find(dev, LH_KEPT_BEST, it->op->name, it->text, NULL, NULL))
+            match = false; /* and known stays */
         if (match && (p->explain || it->has_parameters ||
                       lh_tune_choices(dev, it->op, it->problem) > 1))
             list->at[kept++] = *it;
@@ -147,7 +153,7 @@ lehr_status lehr_tune(lehr_device *device, const lehr_model *model, const lehr_t
     lehr_status st = collect(device, model, (int)params->batch, &list);
     if (st == LEHR_OK) st = narrow(device, &list, params);
     result->problems = (uint32_t)list.count;
-    double until = lh_now() + params->seconds; /* compiling for the plan does not count */
+    double until = lh_now() + params->seconds;
     for (int i = 0; i < list.count && st == LEHR_OK && !stop; i++) {
         if (!params->explain && lh_now() >= until) break;
         st = one(device, &list, i, params, until, result, &stop);
@@ -163,6 +169,16 @@ lehr_status lehr_tune(lehr_device *device, const lehr_model *model, const lehr_t
     return st;
 }
 
+/* As for training, but without the check at first use. */
+static lehr_status create_unchecked(lehr_device *dev, const item *it, lh_exec **exec)
+{
+    double left = lh_self_test_left(dev);
+    lh_self_test_spent(dev, left);
+    lehr_status st = lh_exec_create(dev, it->op, it->problem, exec);
+    lh_self_test_spent(dev, -left);
+    return st;
+}
+
 lehr_status lehr_self_test(lehr_device *device, const lehr_model *model, double seconds,
                            lehr_self_test_result *result)
 {
@@ -171,15 +187,11 @@ lehr_status lehr_self_test(lehr_device *device, const lehr_model *model, double 
     lh_enter(lh_device_context(device));
     lehr_status st = collect(device, model, 2, &list);
     result->kernels += (uint32_t)list.count;
-    double until = lh_now() + seconds; /* compiling for the plan does not count */
+    double until = lh_now() + seconds;
     for (int i = 0; i < list.count && st == LEHR_OK && lh_now() < until; i++) {
-        lh_choice choice;
         lh_exec *exec = NULL;
         lh_verdict verdict = LH_VERDICT_UNKNOWN;
-        st = lh_select(device, list.at[i].op, list.at[i].problem, &choice);
-        if (st == LEHR_OK)
-            st = lh_exec_create_with(device, list.at[i].op, list.at[i].problem, choice.variant,
-                                     choice.parameters, &exec);
+        st = create_unchecked(device, &list.at[i], &exec);
         if (st == LEHR_OK) st = lh_select_check(exec, &verdict);
         if (st == LEHR_OK) result->checked += verdict != LH_VERDICT_UNKNOWN;
         if (st == LEHR_OK) result->wrong += verdict == LH_VERDICT_BAD;
@@ -189,4 +201,47 @@ lehr_status lehr_self_test(lehr_device *device, const lehr_model *model, double 
     if (st == LEHR_OK) lh_kept_save(device);
     result->seconds += lh_now() - begin;
     return st;
+}
+
+/* Drivers compile a kernel for good when it is first run: on one image of random data. */
+static lehr_status compile_one(lehr_device *dev, const item *it)
+{
+    lh_exec *exec = NULL;
+    lh_trial *trial = NULL;
+    lehr_status st = create_unchecked(dev, it, &exec);
+    if (st == LEHR_OK) st = lh_trial_create(dev, it->op, it->problem, 1, 4000, false, &trial);
+    if (st == LEHR_OK) st = lh_trial_run(trial, exec);
+    lh_trial_destroy(&trial);
+    lh_exec_destroy(&exec);
+    return st;
+}
+
+lehr_status lehr_compile(lehr_device *device, const lehr_model *model, uint32_t batch,
+                         int (*stop)(void *user), void *user, uint32_t *compiled)
+{
+    items list;
+    uint32_t count = 0;
+    lh_enter(lh_device_context(device));
+    if (batch < 1 || batch > 65536)
+        return lh_fail(lh_device_context(device), LEHR_E_PARAM, "batch must be in [1, 65536]");
+    lehr_status st = collect(device, model, (int)batch, &list);
+    for (int i = list.count - 1; i >= 0 && st == LEHR_OK && !(stop && stop(user)); i--, count++)
+        st = compile_one(device, &list.at[i]);
+    free_items(&list);
+    if (compiled) *compiled = count;
+    return st;
+}
+
+int lehr_is_compiled(lehr_device *device, const lehr_model *model, uint32_t batch)
+{
+    items list;
+    lh_enter(lh_device_context(device));
+    lehr_status st = collect(device, model, (int)batch, &list);
+    bool known = st == LEHR_OK && lh_self_test_left(device) > 0;
+    for (int i = 0; i < list.count && known; i++)
+        known = lh_trial_images(list.at[i].op, list.at[i].problem) == 0 ||
+                lh_kept_find(device, LH_KEPT_GOOD, list.at[i].op->name, list.at[i].text, NULL, NULL);
+    free_items(&list);
+    if (st != LEHR_OK) lh_enter(lh_device_context(device));
+    return known || !(lh_self_test_left(device) > 0);
 }

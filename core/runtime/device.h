@@ -40,6 +40,7 @@ struct lehr_device {
     lh_finding *findings;
     lh_profile profile;
     uint64_t launches, waits, refused;
+    bool dry; /* lh_device_dry */
     lh_tuning_store *tuning; /* tuning.c; NULL until first asked */
 };
 

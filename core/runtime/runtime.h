@@ -106,6 +106,8 @@ lehr_status lh_launch_groups(lehr_device *dev, cl_kernel kernel, size_t groups, 
 lehr_status lh_launch_tasks(lehr_device *dev, cl_kernel kernel, size_t tasks_x, size_t tasks_y);
 /* Kernels enqueued by this device so far. */
 uint64_t lh_launch_count(const lehr_device *dev);
+/* Dry: lh_kernel_get builds nothing and gives NULL, to plan without compiling; nothing may be run. */
+void lh_device_dry(lehr_device *dev, bool dry);
 /* How often the host has waited for this device's queue so far: finishing, blocking reads and writes. */
 uint64_t lh_wait_count(const lehr_device *dev);
 /* Programs, kernels and launches that the driver refused since the device was opened, lack of memory and

@@ -43,6 +43,7 @@ typedef struct lehr_tune_params {
     const char *op;      /* only ops whose names begin so, or NULL */
     uint32_t explain;    /* measure nothing: tell what is chosen, and why */
     uint32_t dry_run;    /* measure, but store nothing */
+    uint32_t first_use;  /* leave out what was measured on this device before */
     lehr_tune_fn on_problem; /* or NULL */
     void *user;
 } lehr_tune_params;
@@ -74,6 +75,16 @@ typedef struct lehr_self_test_result {
  * used again.  Errors: LEHR_E_DEVICE, LEHR_E_MEMORY. */
 lehr_status lehr_self_test(lehr_device *device, const lehr_model *model, double seconds,
                            lehr_self_test_result *result);
+
+/* Compiles every kernel of a model's training step for this batch, as drivers that keep compiled kernels on
+ * disk do it: each is run once, on one image of random data.  The last of the step come first, so that it
+ * can work beside a process that begins with the first.  stop (or NULL) is asked between kernels.
+ * compiled (or NULL): how many problems were done.  Errors: LEHR_E_PARAM, LEHR_E_DEVICE, LEHR_E_MEMORY. */
+lehr_status lehr_compile(lehr_device *device, const lehr_model *model, uint32_t batch,
+                         int (*stop)(void *user), void *user, uint32_t *compiled);
+/* 0: some kernel of the step was never checked on this device, driver and version of lehr, so that it is
+ * likely to be compiled when it is used.  1: all were, or it is not known (LEHR_CACHE=off). */
+int lehr_is_compiled(lehr_device *device, const lehr_model *model, uint32_t batch);
 
 #ifdef __cplusplus
 }

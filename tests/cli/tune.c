@@ -20,6 +20,7 @@ static spawned shell(const char *text)
     return spawn_shell(line);
 }
 
+#define TRAIN "\"$LEHR\" train --data synthetic:n=64,test=16 --model small.model --batch 8 --epochs 1 "
 #define TUNE "\"$LEHR\" tune --model small.model --batch 8 "
 
 static void expect(spawned s, int code, const char *const *words, size_t count)
@@ -61,9 +62,22 @@ Test(tune, measures_stores_and_explains)
 
 Test(tune, a_run_can_tune_first)
 {
-    EXPECT("\"$LEHR\" train --data synthetic:n=64,test=16 --model small.model --batch 8 --epochs 1 --tune "
-           "--out run && grep -h why run/run.json | head -40", 0, "\"why\": \"measured\"");
+    EXPECT(TRAIN "--tune --out run && grep -h why run/run.json | head -40", 0, "\"why\": \"measured\"");
     EXPECT("\"$LEHR\" train --resume run --tune", 0, "done");
+    EXPECT(TRAIN "--out again --tune=0.001", 0, "tuning      limit 0.001 s: 0 of 0 problems that were not");
+    EXPECT("LEHR_TUNE=20 \"$LEHR\" compare --data synthetic:n=64,test=16 --model small.model --batch 4 "
+           "--seeds 1 --epochs 1 --out both --method 'a: optimizer=sgd'", 0, "tuning      limit 20 s: ", "problems that were not");
+    EXPECT("\"$LEHR\" train --data synthetic --model small.model --tune=fast", 2, "--tune: 'fast' is not");
+    EXPECT("\"$LEHR\" train --data synthetic --model small.model --tune=0", 2, "--tune: '0' is not");
+}
+
+/* Compiling alone; it ends when the one that started it has gone.  A first start does both at once. */
+Test(tune, compiles)
+{
+    EXPECT(TUNE "--compile && ls cache", 2, "compiled the kernels of 14 problems");
+    EXPECT(TUNE "--compile --json </dev/null", 0, "{\"compiled\": 14}");
+    EXPECT(": | (sleep 0.2; " TUNE "--compile --json)", 0, "{\"compiled\": 0}");
+    EXPECT("export LEHR_SELF_TEST=10;" TRAIN "--out run && grep -c ^good cache/*.txt", 0, "done");
 }
 
 /* Four processes, one file: no row is lost and none is torn. */
