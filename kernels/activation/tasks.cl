@@ -104,8 +104,8 @@ LH_V gradient(LH_V x, float slope)
 #endif
 }
 
-/* The first `count` of VW numbers, and zeros.  A loop of fixed length: of one that ran to the end PoCL's
- * compiler lost the last of three numbers (4 lanes). */
+/* The first `count` of VW numbers, and zeros.  A loop of fixed length: of one that ran to the end a
+ * driver's compiler lost the last of three numbers (4 lanes). */
 LH_V load_rest(__global const float *from, int count)
 {
     float rest[VW];

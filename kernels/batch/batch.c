@@ -55,6 +55,7 @@ static void describe(const void *problem, char *out, size_t size) {
 }
 
 enum { LOCAL };
+enum { IMAGES_OF_TASK = 4 };
 
 static lehr_status prepare(lh_exec *e, const char *launch) {
     const lh_batch_problem *p = lh_exec_problem(e);
@@ -64,7 +65,9 @@ static lehr_status prepare(lh_exec *e, const char *launch) {
 }
 
 static lehr_status prepare_images(lh_exec *e) {
-    return prepare(e, "-DIMAGES");
+    char launch[32];
+    snprintf(launch, sizeof launch, "-DIMAGES=%d", IMAGES_OF_TASK);
+    return prepare(e, launch);
 }
 
 static lehr_status prepare_pixels(lh_exec *e) {
@@ -85,7 +88,8 @@ static lehr_status set_args(lh_exec *e, const lh_args *a) {
 
 static lehr_status run_images(lh_exec *e, const lh_args *a) {
     lehr_status st = set_args(e, a);
-    return st != LEHR_OK ? st : lh_launch_tasks(e->dev, e->kernels[0], (size_t)a->n, 1);
+    if (st != LEHR_OK) return st;
+    return lh_launch_tasks(e->dev, e->kernels[0], lh_div_up((size_t)a->n, IMAGES_OF_TASK), 1);
 }
 
 static lehr_status run_pixels(lh_exec *e, const lh_args *a) {

@@ -3,7 +3,7 @@
  * Gathers, augments and normalises a batch: images u8 [images][C][H][W] -> x float [n][H][W][C].
  * -DC -DH -DW -DPAD -DFLIP=0|1 -DCUTOUT.
  *   batch_pixels: one work-item per output pixel, work-groups of -DLOCAL
- *   batch_images: one work-item per image (-DIMAGES; CPU family)
+ *   batch_images: one work-item per -DIMAGES images, the 256 values of a channel from a table (CPU family)
  * No local memory. */
 #define LH_PHILOX_CL
 #include "common.cl"
@@ -29,6 +29,61 @@ view draw_view(ulong seed, int source, uint epoch)
     return v;
 }
 
+float normalised(float pixel, float mean, float inv_std)
+{
+    return (pixel - mean) * inv_std;
+}
+
+#define KERNEL_ARGUMENTS                                                                           \
+    __global const uchar *images, __global const uchar *source_labels, __global const int *order,  \
+        __global float *x, __global int *labels, int n, ulong offset, ulong seed, uint epoch,      \
+        float m0, float m1, float m2, float m3, float s0, float s1, float s2, float s3
+
+#ifdef IMAGES
+/* Row i of x; image points at the source's first plane. */
+void put_row(__global const uchar *image, __global float *x, int i, view v,
+             const float table[C][256], const float *outside)
+{
+    int row = i + v.row, first = max(-v.column, 0), end = min(W - v.column, W);
+    if (row < 0 || row >= H) first = end = W;
+    if (v.flip) { /* the columns of x run the other way round than those of the crop */
+        int turned = W - end;
+        end = W - first;
+        first = turned;
+    }
+    __global const uchar *from = image + row * W + (v.flip ? W - 1 : 0) + v.column;
+    int step = v.flip ? -1 : 1;
+    for (int j = 0; j < first; j++)
+        for (int c = 0; c < C; c++) x[j * C + c] = outside[c];
+    for (int j = first; j < end; j++)
+        for (int c = 0; c < C; c++) x[j * C + c] = table[c][from[c * (H * W) + j * step]];
+    for (int j = end; j < W; j++)
+        for (int c = 0; c < C; c++) x[j * C + c] = outside[c];
+    if (i < v.hole_row || i >= v.hole_row + CUTOUT) return;
+    int hole_end = min(v.hole_column + CUTOUT, W);
+    for (int j = max(v.hole_column, 0); j < hole_end; j++)
+        for (int c = 0; c < C; c++) x[j * C + c] = 0.0f;
+}
+
+LH_TASK void batch(KERNEL_ARGUMENTS)
+{
+    const float mean[4] = {m0, m1, m2, m3}, inv_std[4] = {s0, s1, s2, s3};
+    float table[C][256], outside[C];
+    for (int c = 0; c < C; c++) {
+        outside[c] = normalised(0.0f, mean[c], inv_std[c]);
+        for (int k = 0; k < 256; k++) table[c][k] = normalised(k / 255.0f, mean[c], inv_std[c]);
+    }
+    int image = get_group_id(0) * IMAGES, end = min(image + IMAGES, n);
+    for (; image < end; image++) {
+        int source = order[offset + image];
+        view v = draw_view(seed, source, epoch);
+        labels[image] = source_labels[source];
+        for (int i = 0; i < H; i++)
+            put_row(images + (size_t)source * C * H * W, x + (image * (size_t)H + i) * W * C, i, v,
+                    table, outside);
+    }
+}
+#else
 /* Pixel (i, j) of x; image points at the source's first plane. */
 void put_pixel(__global const uchar *image, __global float *x, int i, int j, view v,
                const float *mean, const float *inv_std)
@@ -39,38 +94,21 @@ void put_pixel(__global const uchar *image, __global float *x, int i, int j, vie
                 j < v.hole_column + CUTOUT;
     for (int c = 0; c < C; c++) {
         float pixel = inside ? image[((size_t)c * H + row) * W + column] / 255.0f : 0.0f;
-        x[c] = hole ? 0.0f : (pixel - mean[c]) * inv_std[c];
+        x[c] = hole ? 0.0f : normalised(pixel, mean[c], inv_std[c]);
     }
 }
 
-#ifdef IMAGES
-LH_TASK
-#else
 __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
-#endif
-void batch(__global const uchar *images, __global const uchar *source_labels,
-           __global const int *order, __global float *x, __global int *labels, int n, ulong offset,
-           ulong seed, uint epoch, float m0, float m1, float m2, float m3, float s0, float s1,
-           float s2, float s3)
+void batch(KERNEL_ARGUMENTS)
 {
     const float mean[4] = {m0, m1, m2, m3}, inv_std[4] = {s0, s1, s2, s3};
-#ifdef IMAGES
-    size_t image = get_group_id(0);
-#else
     size_t image = get_global_id(0) / (H * W);
     int pixel = (int)(get_global_id(0) % (H * W));
     if (image >= (size_t)n) return;
-#endif
     int source = order[offset + image];
     view v = draw_view(seed, source, epoch);
-    __global const uchar *from = images + (size_t)source * C * H * W;
-    __global float *to = x + image * (H * W * C);
-#ifdef IMAGES
-    labels[image] = source_labels[source];
-    for (int i = 0; i < H; i++)
-        for (int j = 0; j < W; j++) put_pixel(from, to + (i * W + j) * C, i, j, v, mean, inv_std);
-#else
     if (pixel == 0) labels[image] = source_labels[source];
-    put_pixel(from, to + pixel * C, pixel / W, pixel % W, v, mean, inv_std);
-#endif
+    put_pixel(images + (size_t)source * C * H * W, x + (image * (H * W) + pixel) * C, pixel / W,
+              pixel % W, v, mean, inv_std);
 }
+#endif
