@@ -11,6 +11,7 @@
 
 #define LH_CONV_FORWARD_VARIANTS(X)                                                                \
     X(forward, winograd4_cpu, 3)                                                                   \
+    X(forward, winograd2_cpu, 0)                                                                   \
     X(forward, direct_cpu, 0)                                                                      \
     X(forward, gpu_pointwise, 0)                                                                   \
     X(forward, gpu_implicit_gemm, 0)                                                               \
@@ -19,6 +20,7 @@
     X(forward, plain, 0)
 #define LH_CONV_DATA_VARIANTS(X)                                                                   \
     X(data, winograd4_cpu, 3)                                                                      \
+    X(data, winograd2_cpu, 0)                                                                      \
     X(data, direct_cpu, 0)                                                                         \
     X(data, gpu_pointwise, 0)                                                                      \
     X(data, gpu_implicit_gemm, 0)                                                                  \
@@ -26,8 +28,8 @@
     X(data, gpu_winograd2, 0)                                                                      \
     X(data, plain, 0)
 #define LH_CONV_FILTER_VARIANTS(X)                                                                 \
-    X(filter, winograd4_slots_cpu, 3)                                                              \
     X(filter, winograd4_cpu, 3)                                                                    \
+    X(filter, winograd2_cpu, 0)                                                                    \
     X(filter, direct_cpu, 0)                                                                       \
     X(filter, gpu_pointwise, 0)                                                                    \
     X(filter, gpu_implicit_gemm, 0)                                                                \
@@ -52,10 +54,16 @@ size_t lh_conv_x_count(const lh_conv_problem *p, int n);
 size_t lh_conv_y_count(const lh_conv_problem *p, int n);
 size_t lh_conv_w_count(const lh_conv_problem *p);
 
-/* Why no Winograd kernel of the CPU family takes a problem, or NULL: LEHR_WINOGRAD=0, not 3x3 with
- * stride 1, channels not a multiple of the vector width. */
-const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *traits);
-/* Whether 4x4 output tiles of such an image hold too few outputs to pay. */
-bool lh_conv_winograd_mostly_empty(int rows, int cols);
+/* Winograd kernels of the CPU family, for tiles of 4x4 or 2x2 outputs.
+ * Why none takes a problem, or NULL: LEHR_WINOGRAD=0 (or 2, and tile is not), not 3x3 with stride 1,
+ * channels not a multiple of the vector width. */
+const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *traits, int tile);
+/* Whether the tiles of such an image hold too few outputs to pay. */
+bool lh_conv_winograd_mostly_empty(int rows, int cols, int tile);
+/* Tiles of n images of rows x cols outputs. */
+size_t lh_conv_winograd_tiles(int n, int rows, int cols, int tile);
+/* Floats from one point's plane of transforms to the next: 16 more than needed, so that planes do not
+ * share cache sets. */
+size_t lh_conv_winograd_plane(int tiles, int channels);
 
 #endif

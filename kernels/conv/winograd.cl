@@ -1,18 +1,39 @@
 /* SPDX-License-Identifier: MIT
  *
- * One-dimensional Winograd (Toom-Cook) transforms shared by the Winograd kernels: six products at
- * the points 0, a, -a, b, -b and infinity, with a = 1/sqrt(2) and b = sqrt(2).  These points keep
- * all coefficients near one, and with them the error near the direct kernels'; 1 and 2 round far
- * more. Applied to columns, then to rows, they make F(4x4, 3x3) and, with the roles of filter and
- * gradient exchanged, F(3x3, 4x4).  Every macro works on vectors of channels in named variables.
+ * One-dimensional Winograd (Toom-Cook) transforms shared by the Winograd kernels, for tiles of
+ * -DTILE=4 or 2 outputs: TILE + 2 products.  TILE 4: at the points 0, a, -a, b, -b and infinity, with
+ * a = 1/sqrt(2) and b = sqrt(2).  These points keep all coefficients near one, and with them the
+ * error near the direct kernels'; 1 and 2 round far more.  TILE 2: at 0, 1, -1 and infinity.
+ * Applied to columns, then to rows, they make F(4x4, 3x3) and F(2x2, 3x3) and, with the roles of
+ * filter and gradient exchanged, F(3x3, 4x4) and F(3x3, 2x2).  Every macro works on vectors of
+ * channels in named variables:
+ *   TRANSFORM_DATA(d, r)      inputs d0.. to r0.., one per point
+ *   TRANSFORM_FILTER(g, r)    three g0..g2, each divided by its point's product of differences
+ *   TRANSFORM_GRADIENT(g, r)  TILE g0.., without the division (point_scale makes up for it)
+ *   TRANSFORM_BACK(m, r)      products m0.. back to TILE outputs
+ *   TRANSFORM_BACK_3(m, r)    to three outputs
+ *   DATA_ROW(GET, a, j)       result a of the column j of values GET(i, j), a neither first nor last
+ *   DATA_ROW_OUTER            the same, a first or last: 0 or infinity
+ *   GRADIENT_ROW              as DATA_ROW
  * Lavin, Gray: Fast algorithms for convolutional neural networks, 2015. */
+#define POINTS (TILE + 2)
+
+#if TILE == 4
+#define EACH_TILE(DO) DO(0) DO(1) DO(2) DO(3)
+#define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
+
 #define POINT_A 0.70710678118654752f
 #define POINT_B 1.41421356237309505f
 /* a^2 = 1/2, b^2 = 2, a^2 b^2 = 1, a^2 + b^2 = 5/2; a^3 and b^3: */
 #define CUBE_A 0.35355339059327376f
 #define CUBE_B 2.82842712474619010f
+/* One over the product of differences of every point. */
+__constant float point_scale[POINTS] = {1.0f, -2.0f / 3, -2.0f / 3, 1.0f / 6, 1.0f / 6, 1.0f};
+/* Of the points a, -a, b, -b: what the other pair's square and the own square multiply. */
+__constant float point_value[POINTS] = {0.0f, POINT_A, -POINT_A, POINT_B, -POINT_B, 0.0f};
+__constant float point_other[POINTS] = {0.0f, -2.0f, -2.0f, -0.5f, -0.5f, 0.0f};
+__constant float point_square[POINTS] = {0.0f, 0.5f, 0.5f, 2.0f, 2.0f, 0.0f};
 
-/* Data: six inputs d0..d5 to r0..r5. */
 #define TRANSFORM_DATA(d, r)                                                                       \
     {                                                                                              \
         LH_V even_a = fma((LH_V)-2.0f, d##2, d##4), odd_a = fma((LH_V)-2.0f, d##1, d##3);          \
@@ -25,7 +46,6 @@
         r##5 = d##1 + fma((LH_V)-2.5f, d##3, d##5);                                                \
     }
 
-/* Filter of three g0..g2 to r0..r5, each divided by the point's product of differences. */
 #define TRANSFORM_FILTER(g, r)                                                                     \
     {                                                                                              \
         LH_V even_a = (LH_V)(-2.0f / 3) * fma((LH_V)0.5f, g##2, g##0);                             \
@@ -40,7 +60,6 @@
         r##5 = g##2;                                                                               \
     }
 
-/* Gradient of four g0..g3 to r0..r5, without the division (point_scale makes up for it). */
 #define TRANSFORM_GRADIENT(g, r)                                                                   \
     {                                                                                              \
         LH_V even_a = fma((LH_V)0.5f, g##2, g##0), odd_a = fma((LH_V)0.5f, g##3, g##1);            \
@@ -53,8 +72,7 @@
         r##5 = g##3;                                                                               \
     }
 
-/* Products m0..m5 back to four outputs r0..r3. */
-#define TRANSFORM_BACK_4(m, r)                                                                     \
+#define TRANSFORM_BACK(m, r)                                                                       \
     {                                                                                              \
         LH_V sum_a = m##1 + m##2, dif_a = m##1 - m##2, sum_b = m##3 + m##4, dif_b = m##3 - m##4;   \
         r##0 = m##0 + sum_a + sum_b;                                                               \
@@ -63,7 +81,6 @@
         r##3 = fma((LH_V)CUBE_A, dif_a, fma((LH_V)CUBE_B, dif_b, m##5));                           \
     }
 
-/* Products m0..m5 back to three outputs r0..r2. */
 #define TRANSFORM_BACK_3(m, r)                                                                     \
     {                                                                                              \
         LH_V sum_a = m##1 + m##2, dif_a = m##1 - m##2, sum_b = m##3 + m##4, dif_b = m##3 - m##4;   \
@@ -72,10 +89,68 @@
         r##2 = fma((LH_V)0.5f, sum_a, fma((LH_V)2.0f, sum_b, m##5));                               \
     }
 
-/* One over the product of differences of point i (0, a, -a, b, -b, infinity). */
-__constant float point_scale[6] = {1.0f, -2.0f / 3, -2.0f / 3, 1.0f / 6, 1.0f / 6, 1.0f};
+#define DATA_ROW_OUTER(GET, a, j)                                                                  \
+    (GET((a) / 5, j) + fma((LH_V)-2.5f, GET(2 + (a) / 5, j), GET(4 + (a) / 5, j)))
+#define DATA_ROW(GET, a, j)                                                                        \
+    fma((LH_V)point_value[a], fma((LH_V)point_other[a], GET(1, j), GET(3, j)),                     \
+        fma((LH_V)point_other[a], GET(2, j), GET(4, j)))
+#define GRADIENT_ROW(GET, a, j)                                                                    \
+    fma((LH_V)point_value[a], fma((LH_V)point_square[a], GET(3, j), GET(1, j)),                    \
+        fma((LH_V)point_square[a], GET(2, j), GET(0, j)))
 
-#define DECLARE_6(r) LH_V r##0, r##1, r##2, r##3, r##4, r##5;
+#else
+#define EACH_TILE(DO) DO(0) DO(1)
+#define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3)
+
+__constant float point_scale[POINTS] = {1.0f, 0.5f, 0.5f, 1.0f};
+__constant float point_value[POINTS] = {0.0f, 1.0f, -1.0f, 0.0f};
+
+#define TRANSFORM_DATA(d, r)                                                                       \
+    {                                                                                              \
+        r##0 = d##0 - d##2;                                                                        \
+        r##1 = d##2 + d##1;                                                                        \
+        r##2 = d##2 - d##1;                                                                        \
+        r##3 = d##3 - d##1;                                                                        \
+    }
+
+#define TRANSFORM_FILTER(g, r)                                                                     \
+    {                                                                                              \
+        LH_V even = (LH_V)0.5f * (g##0 + g##2), odd = (LH_V)0.5f * g##1;                           \
+        r##0 = g##0;                                                                               \
+        r##1 = even + odd;                                                                         \
+        r##2 = even - odd;                                                                         \
+        r##3 = g##2;                                                                               \
+    }
+
+#define TRANSFORM_GRADIENT(g, r)                                                                   \
+    {                                                                                              \
+        r##0 = g##0;                                                                               \
+        r##1 = g##0 + g##1;                                                                        \
+        r##2 = g##0 - g##1;                                                                        \
+        r##3 = g##1;                                                                               \
+    }
+
+#define TRANSFORM_BACK(m, r)                                                                       \
+    {                                                                                              \
+        r##0 = m##0 + m##1 + m##2;                                                                 \
+        r##1 = m##1 - m##2 + m##3;                                                                 \
+    }
+
+#define TRANSFORM_BACK_3(m, r)                                                                     \
+    {                                                                                              \
+        LH_V sum = m##1 + m##2;                                                                    \
+        r##0 = m##0 + sum;                                                                         \
+        r##1 = m##1 - m##2;                                                                        \
+        r##2 = sum + m##3;                                                                         \
+    }
+
+#define DATA_ROW_OUTER(GET, a, j) (GET((a), j) - GET(2 - (a) / 3, j))
+#define DATA_ROW(GET, a, j) fma((LH_V)point_value[a], GET(1, j), GET(2, j))
+#define GRADIENT_ROW(GET, a, j) fma((LH_V)point_value[a], GET(1, j), GET(0, j))
+#endif
+
+#define DECLARE_D(i) LH_V d##i;
+#define DECLARE_R(i) LH_V r##i;
 
 /* Where a tile lies. */
 typedef struct tile_place {
@@ -84,51 +159,7 @@ typedef struct tile_place {
 
 tile_place place_tile(int tile)
 {
-    tile_place t = {tile / (TILES_H * TILES_W), tile / TILES_W % TILES_H * 4, tile % TILES_W * 4};
+    tile_place t = {tile / (TILES_H * TILES_W), tile / TILES_W % TILES_H * TILE,
+                    tile % TILES_W * TILE};
     return t;
-}
-
-/* Transforms VW channels of the 6x6 input window whose first row and column are h and w (rows and
- * columns outside the image count as zero) and stores the 36 vectors `step` floats apart.
- * x: first row and column of the image at the first of the channels. */
-void transform_window(__global const float *restrict x, int h, int w, V_SPACE float *restrict v,
-                      int step)
-{
-    LH_V t[36];
-    bool inner = h >= 0 && w >= 0 && h + 6 <= H && w + 6 <= W;
-    x += (h * W + w) * C;
-    for (int j = 0; j < 6; j++, x += C) {
-        DECLARE_6(d)
-        if (inner) {
-#define GET(i) d##i = LH_VLOAD(0, x + i * W * C);
-            GET(0) GET(1) GET(2) GET(3) GET(4) GET(5)
-#undef GET
-        } else {
-            bool column = w + j >= 0 && w + j < W;
-#define GET(i)                                                                                     \
-    d##i = (LH_V)0.0f;                                                                             \
-    if (column && h + i >= 0 && h + i < H) d##i = LH_VLOAD(0, x + i * W * C);
-            GET(0) GET(1) GET(2) GET(3) GET(4) GET(5)
-#undef GET
-        }
-        DECLARE_6(r)
-        TRANSFORM_DATA(d, r)
-        t[j] = r0;
-        t[6 + j] = r1;
-        t[12 + j] = r2;
-        t[18 + j] = r3;
-        t[24 + j] = r4;
-        t[30 + j] = r5;
-    }
-    for (int i = 0; i < 36; i += 6, v += 6 * step) {
-        LH_V d0 = t[i], d1 = t[i + 1], d2 = t[i + 2], d3 = t[i + 3], d4 = t[i + 4], d5 = t[i + 5];
-        DECLARE_6(r)
-        TRANSFORM_DATA(d, r)
-        LH_VSTORE(r0, 0, v);
-        LH_VSTORE(r1, 0, v + step);
-        LH_VSTORE(r2, 0, v + 2 * step);
-        LH_VSTORE(r3, 0, v + 3 * step);
-        LH_VSTORE(r4, 0, v + 4 * step);
-        LH_VSTORE(r5, 0, v + 5 * step);
-    }
 }

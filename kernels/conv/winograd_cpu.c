@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Host side of winograd_cpu.cl: when the transform pays, how many tiles a task takes so that its
- * windows fit into local memory and the cache behind it. */
+ * Host side of winograd_cpu.cl, for tiles of 4x4 and of 2x2: when the transform pays, how many tiles
+ * a task takes so that its windows fit into local memory and the cache behind it. */
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { FILTER, CONV };          /* exec->kernels */
-enum { TILES, BLOCK, V_BYTES, M_BYTES }; /* exec->number */
+enum { TILE, TILES, BLOCK, V_BYTES, M_BYTES }; /* exec->number */
 enum { CACHE_WISH = 700 * 1024 }; /* bytes of v and m: within a second-level cache of 1 MiB */
 
 /* The convolution as the kernel sees it. */
@@ -36,29 +36,41 @@ static int block_of(const pass *c, const lh_traits *t)
     return c->k % (2 * width) == 0 ? 2 * width : width;
 }
 
-static size_t plane_bytes(int tiles, int channels)
+size_t lh_conv_winograd_tiles(int n, int rows, int cols, int tile)
 {
-    return 36 * ((size_t)tiles * (size_t)channels + 16) * sizeof(float);
+    return (size_t)n * lh_div_up((size_t)rows, (size_t)tile) * lh_div_up((size_t)cols, (size_t)tile);
 }
 
-static size_t local_bytes(const pass *c, int tiles, int block)
+size_t lh_conv_winograd_plane(int tiles, int channels)
 {
-    return plane_bytes(tiles, c->c) + plane_bytes(tiles, block);
+    return (size_t)tiles * (size_t)channels + 16;
 }
 
-/* Four register tiles, two or one. */
-static int count_tiles(const pass *c, const lh_traits *t)
+static size_t plane_bytes(int tile, int tiles, int channels)
 {
-    int rows = tile_rows(t), tiles = 4 * rows;
+    return (size_t)((tile + 2) * (tile + 2)) * lh_conv_winograd_plane(tiles, channels) *
+           sizeof(float);
+}
+
+static size_t local_bytes(const pass *c, int tile, int tiles, int block)
+{
+    return plane_bytes(tile, tiles, c->c) + plane_bytes(tile, tiles, block);
+}
+
+/* Four register tiles (eight of the small ones), half as many, … one. */
+static int count_tiles(const pass *c, const lh_traits *t, int tile)
+{
+    int rows = tile_rows(t), tiles = (tile == 4 ? 4 : 8) * rows;
     size_t limit = t->local_bytes < CACHE_WISH ? t->local_bytes : CACHE_WISH;
-    while (tiles > rows && local_bytes(c, tiles, block_of(c, t)) > limit) tiles /= 2;
+    while (tiles > rows && local_bytes(c, tile, tiles, block_of(c, t)) > limit) tiles /= 2;
     return tiles;
 }
 
-const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *t)
+const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *t, int tile)
 {
     const char *wish = lh_getenv("LEHR_WINOGRAD"), *reason = lh_needs_cpu_family(t);
     if (wish && strcmp(wish, "0") == 0) return "LEHR_WINOGRAD=0";
+    if (wish && strcmp(wish, "2") == 0 && tile != 2) return "LEHR_WINOGRAD=2";
     if (reason) return reason;
     if (p->r != 3 || p->s != 3) return "for 3x3 filters";
     if (p->stride_h != 1 || p->stride_w != 1) return "for stride 1";
@@ -67,43 +79,40 @@ const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *
     return NULL;
 }
 
-/* A tile costs 36 multiplications where direct has 9 per output, and the transforms come on top. */
-bool lh_conv_winograd_mostly_empty(int rows, int cols)
+/* A tile costs 36 (16) multiplications where direct has 9 per output, and the transforms come on
+ * top. */
+bool lh_conv_winograd_mostly_empty(int rows, int cols, int tile)
 {
-    int tiles = ((rows + 3) / 4) * ((cols + 3) / 4);
-    return rows * cols < 6 * tiles;
+    size_t tiles = lh_conv_winograd_tiles(1, rows, cols, tile);
+    return (size_t)(rows * cols) < (tile == 4 ? 6 : 3) * tiles;
 }
 
-static const char *declines(const lh_conv_problem *p, const pass *c, const lh_traits *t)
+static const char *declines(const lh_conv_problem *p, const pass *c, const lh_traits *t, int tile)
 {
-    const char *reason = lh_conv_winograd_refused(p, t);
+    const char *reason = lh_conv_winograd_refused(p, t, tile);
     if (reason) return reason;
-    if (lh_conv_winograd_mostly_empty(c->p, c->q)) return "4x4 tiles would be mostly empty";
-    if (local_bytes(c, tile_rows(t), block_of(c, t)) > t->local_bytes)
+    if (lh_conv_winograd_mostly_empty(c->p, c->q, tile)) return "tiles would be mostly empty";
+    if (local_bytes(c, tile, tile_rows(t), block_of(c, t)) > t->local_bytes)
         return "the windows exceed local memory";
     return NULL;
 }
 
-static size_t tiles_per_image(const pass *c)
-{
-    return lh_div_up((size_t)c->p, 4) * lh_div_up((size_t)c->q, 4);
-}
-
-static lehr_status prepare(lh_exec *e, const pass *c, bool relu)
+static lehr_status prepare(lh_exec *e, const pass *c, int tile, bool relu)
 {
     const lh_traits *t = lh_device_traits(e->dev);
-    int tiles = count_tiles(c, t), block = block_of(c, t), width = (int)t->vector_width;
+    int tiles = count_tiles(c, t, tile), block = block_of(c, t), width = (int)t->vector_width;
+    e->number[TILE] = tile;
     e->number[TILES] = tiles;
     e->number[BLOCK] = block;
-    e->number[V_BYTES] = (int64_t)plane_bytes(tiles, c->c);
-    e->number[M_BYTES] = (int64_t)plane_bytes(tiles, block);
-    e->workspace = 36 * (size_t)c->c * (size_t)c->k * sizeof(float);
+    e->number[V_BYTES] = (int64_t)plane_bytes(tile, tiles, c->c);
+    e->number[M_BYTES] = (int64_t)plane_bytes(tile, tiles, block);
+    e->workspace = (size_t)((tile + 2) * (tile + 2)) * (size_t)c->c * (size_t)c->k * sizeof(float);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
-             "-DTILES=%d -DTILES_H=%d -DTILES_W=%d -DRELU=%d",
+             "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DRELU=%d",
              width, block / width, tile_rows(t), c->c, c->h, c->w, c->k, c->p, c->q, c->pad_top,
-             c->pad_left, tiles, (c->p + 3) / 4, (c->q + 3) / 4, relu);
+             c->pad_left, tile, tiles, (c->p + tile - 1) / tile, (c->q + tile - 1) / tile, relu);
     lehr_status st =
         lh_exec_kernel(e, FILTER, "conv/winograd_cpu.cl", "winograd_filter", "%s", options);
     if (st != LEHR_OK) return st;
@@ -113,7 +122,7 @@ static lehr_status prepare(lh_exec *e, const pass *c, bool relu)
 static lehr_status run(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, cl_mem w,
                        cl_mem bias, cl_mem out)
 {
-    size_t tiles = (size_t)a->n * tiles_per_image(c);
+    size_t tiles = lh_conv_winograd_tiles(a->n, c->p, c->q, (int)e->number[TILE]);
     lehr_status st = lh_kernel_args(e->dev, e->kernels[FILTER], "mmiii", w, a->workspace,
                                     c->out_step, c->in_step, c->flip);
     if (st == LEHR_OK)
@@ -127,20 +136,7 @@ static lehr_status run(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, c
                            lh_div_up(tiles, (size_t)e->number[TILES]), 1);
 }
 
-const char *lh_conv_forward_winograd4_cpu_declines(const void *problem, const lh_traits *traits)
-{
-    pass c = forward_pass(problem);
-    return declines(problem, &c, traits);
-}
-
-lehr_status lh_conv_forward_winograd4_cpu_prepare(lh_exec *e)
-{
-    const lh_conv_problem *p = lh_exec_problem(e);
-    pass c = forward_pass(p);
-    return prepare(e, &c, p->act == LH_ACT_RELU);
-}
-
-lehr_status lh_conv_forward_winograd4_cpu_run(lh_exec *e, const lh_args *a)
+static lehr_status run_forward(lh_exec *e, const lh_args *a)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
     pass c = forward_pass(p);
@@ -148,20 +144,44 @@ lehr_status lh_conv_forward_winograd4_cpu_run(lh_exec *e, const lh_args *a)
                p->bias ? a->buf[LH_CONVF_BIAS] : NULL, a->buf[LH_CONVF_Y]);
 }
 
-const char *lh_conv_data_winograd4_cpu_declines(const void *problem, const lh_traits *traits)
-{
-    pass c = data_pass(problem);
-    return declines(problem, &c, traits);
-}
-
-lehr_status lh_conv_data_winograd4_cpu_prepare(lh_exec *e)
-{
-    pass c = data_pass(lh_exec_problem(e));
-    return prepare(e, &c, false);
-}
-
-lehr_status lh_conv_data_winograd4_cpu_run(lh_exec *e, const lh_args *a)
+static lehr_status run_data(lh_exec *e, const lh_args *a)
 {
     pass c = data_pass(lh_exec_problem(e));
     return run(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX]);
 }
+
+/* The rows of both passes for one size of tiles. */
+#define VARIANTS(tile)                                                                             \
+    const char *lh_conv_forward_winograd##tile##_cpu_declines(const void *problem,                 \
+                                                              const lh_traits *traits)             \
+    {                                                                                              \
+        pass c = forward_pass(problem);                                                            \
+        return declines(problem, &c, traits, tile);                                                \
+    }                                                                                              \
+    lehr_status lh_conv_forward_winograd##tile##_cpu_prepare(lh_exec *e)                           \
+    {                                                                                              \
+        const lh_conv_problem *p = lh_exec_problem(e);                                             \
+        pass c = forward_pass(p);                                                                  \
+        return prepare(e, &c, tile, p->act == LH_ACT_RELU);                                        \
+    }                                                                                              \
+    lehr_status lh_conv_forward_winograd##tile##_cpu_run(lh_exec *e, const lh_args *a)             \
+    {                                                                                              \
+        return run_forward(e, a);                                                                  \
+    }                                                                                              \
+    const char *lh_conv_data_winograd##tile##_cpu_declines(const void *problem,                    \
+                                                           const lh_traits *traits)                \
+    {                                                                                              \
+        pass c = data_pass(problem);                                                               \
+        return declines(problem, &c, traits, tile);                                                \
+    }                                                                                              \
+    lehr_status lh_conv_data_winograd##tile##_cpu_prepare(lh_exec *e)                              \
+    {                                                                                              \
+        pass c = data_pass(lh_exec_problem(e));                                                    \
+        return prepare(e, &c, tile, false);                                                        \
+    }                                                                                              \
+    lehr_status lh_conv_data_winograd##tile##_cpu_run(lh_exec *e, const lh_args *a)                \
+    {                                                                                              \
+        return run_data(e, a);                                                                     \
+    }
+VARIANTS(4)
+VARIANTS(2)

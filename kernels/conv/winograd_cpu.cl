@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * Winograd F(4x4, 3x3) for the CPU family: 3x3 filters with stride 1, forward and backward data
- * (the same with flipped, transposed weights): 2.25 multiplications per output and channel, not 9.
- * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][36][C][BLOCK], the transformed filters.
+ * Winograd F(4x4, 3x3) and F(2x2, 3x3) (-DTILE=4 or 2) for the CPU family: 3x3 filters with stride 1,
+ * forward and backward data (the same with flipped, transposed weights): 2.25 or 4 multiplications
+ * per output and channel, not 9.
+ * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][SQUARE][C][BLOCK], the transformed
+ * filters, with SQUARE = 36 or 16 points.
  * C and K are multiples of VW; P and Q are anything, edge tiles are cut.
- * Launch: one work-item per work-group, each TILES output tiles of 4x4 (of whatever images).
- * Local memory: v [36][TILES][C], the transformed windows; m [36][TILES][BLOCK], the products.
- * Their 36 planes are 16 floats further apart than needed, so that they do not share cache sets.
+ * Launch: one work-item per work-group, each TILES output tiles (of whatever images).
+ * Local memory: v [SQUARE][TILES][C], the transformed windows; m [SQUARE][TILES][BLOCK], the
+ * products.  Their planes are 16 floats further apart than needed, so that they do not share cache
+ * sets.
  * Register tile: ROWS tiles x NV vectors of channels.  Summation order: c, then the transform.
- * Accuracy: error 1.4e-6 (C = 64) to 2.8e-6 (C = 256) of the largest output, on uniform random
- * data; the direct kernel's is 0.8e-6 to 1.9e-6. */
+ * Accuracy: docs/numerics.md, "Winograd". */
 #include "common.cl"
 #include "conv/tile.cl"
-#define V_SPACE __local
 #include "conv/winograd.cl"
 
+#define SQUARE (POINTS * POINTS)
 #define V_STEP (TILES * C + 16)
 #define M_STEP (TILES * BLOCK + 16)
 
@@ -29,54 +31,85 @@ LH_TASK void winograd_filter(__global const float *restrict w, __global float *r
             g[tap * BLOCK + i] = block * BLOCK + i < K
                 ? w[(size_t)(block * BLOCK + i) * out_step + (size_t)c * in_step +
                     (flip ? 8 - tap : tap)] : 0.0f;
-    u += ((size_t)block * 36 * C + c) * BLOCK;
+    u += ((size_t)block * SQUARE * C + c) * BLOCK;
     for (int i = 0; i < BLOCK; i += VW) {
-        LH_V t[18];
+        LH_V t[3 * POINTS];
+        EACH_POINT(DECLARE_R)
         for (int s = 0; s < 3; s++) {
             LH_V g0 = LH_VLOAD(0, g + s * BLOCK + i), g1 = LH_VLOAD(0, g + (3 + s) * BLOCK + i);
             LH_V g2 = LH_VLOAD(0, g + (6 + s) * BLOCK + i);
-            DECLARE_6(r)
             TRANSFORM_FILTER(g, r)
-            t[s] = r0;
-            t[3 + s] = r1;
-            t[6 + s] = r2;
-            t[9 + s] = r3;
-            t[12 + s] = r4;
-            t[15 + s] = r5;
+#define KEEP(a) t[3 * a + s] = r##a;
+            EACH_POINT(KEEP)
+#undef KEEP
         }
-        for (int a = 0; a < 6; a++) {
+        for (int a = 0; a < POINTS; a++) {
             LH_V g0 = t[3 * a], g1 = t[3 * a + 1], g2 = t[3 * a + 2];
-            __global float *to = u + (size_t)6 * a * C * BLOCK + i;
-            DECLARE_6(r)
             TRANSFORM_FILTER(g, r)
-            LH_VSTORE(r0, 0, to);
-            LH_VSTORE(r1, 0, to + C * BLOCK);
-            LH_VSTORE(r2, 0, to + 2 * C * BLOCK);
-            LH_VSTORE(r3, 0, to + 3 * C * BLOCK);
-            LH_VSTORE(r4, 0, to + 4 * C * BLOCK);
-            LH_VSTORE(r5, 0, to + 5 * C * BLOCK);
+#define PUT(b) LH_VSTORE(r##b, 0, u + (POINTS * a + b) * C * BLOCK + i);
+            EACH_POINT(PUT)
+#undef PUT
         }
     }
 }
 
-/* Asks for a quarter of a tile's own inputs. */
-void prefetch_quarter(__global const float *in, int quarter)
+/* Transforms VW channels of the input window whose first row and column are h and w (rows and
+ * columns outside the image count as zero) and stores them, one point every V_STEP.
+ * x: first row and column of the image at the first of the channels. */
+void transform_window(__global const float *restrict x, int h, int w, __local float *restrict v)
 {
-    tile_place at = place_tile(quarter / 4);
-    int h = at.h + quarter % 4;
-    in += (((size_t)at.n * H + h) * W + at.w) * C;
-    for (int i = 0; i < min(4, W - at.w) * C && h < H; i += 16) LH_PREFETCH(in + i);
+    LH_V t[SQUARE];
+    bool inner = h >= 0 && w >= 0 && h + POINTS <= H && w + POINTS <= W;
+    EACH_POINT(DECLARE_D)
+    EACH_POINT(DECLARE_R)
+    x += (h * W + w) * C;
+    for (int j = 0; j < POINTS; j++, x += C) {
+        if (inner) {
+#define GET(i) d##i = LH_VLOAD(0, x + i * W * C);
+            EACH_POINT(GET)
+#undef GET
+        } else {
+            bool column = w + j >= 0 && w + j < W;
+#define GET(i)                                                                                     \
+    d##i = (LH_V)0.0f;                                                                             \
+    if (column && h + i >= 0 && h + i < H) d##i = LH_VLOAD(0, x + i * W * C);
+            EACH_POINT(GET)
+#undef GET
+        }
+        TRANSFORM_DATA(d, r)
+#define KEEP(i) t[POINTS * i + j] = r##i;
+        EACH_POINT(KEEP)
+#undef KEEP
+    }
+    for (int i = 0; i < SQUARE; i += POINTS, v += POINTS * V_STEP) {
+#define GET(j) d##j = t[i + j];
+#define PUT(j) LH_VSTORE(r##j, 0, v + j * V_STEP);
+        EACH_POINT(GET)
+        TRANSFORM_DATA(d, r)
+        EACH_POINT(PUT)
+#undef GET
+#undef PUT
+    }
 }
 
-/* m = v * u for one block of output channels: 36 products of matrices [TILES][C] and [C][BLOCK].
+/* Asks for one row of a tile's own inputs. */
+void prefetch_row(__global const float *in, int row)
+{
+    tile_place at = place_tile(row / TILE);
+    int h = at.h + row % TILE;
+    in += (((size_t)at.n * H + h) * W + at.w) * C;
+    for (int i = 0; i < min(TILE, W - at.w) * C && h < H; i += 16) LH_PREFETCH(in + i);
+}
+
+/* m = v * u for one block of output channels: SQUARE products of matrices [TILES][C] and [C][BLOCK].
  * Meanwhile it asks for the inputs of the tiles from `next` on, unless that is negative. */
 void multiply(__local const float *restrict v, __global const float *restrict u,
               __local float *restrict m, __global const float *in, int next)
 {
-    int quarter = 0;
-    for (int f = 0; f < 36; f++, v += V_STEP, m += M_STEP, u += C * BLOCK)
-        for (int t = 0; t < TILES; t += ROWS, quarter++) {
-            if (next >= 0 && quarter < 4 * TILES) prefetch_quarter(in, 4 * next + quarter);
+    int row = 0;
+    for (int f = 0; f < SQUARE; f++, v += V_STEP, m += M_STEP, u += C * BLOCK)
+        for (int t = 0; t < TILES; t += ROWS, row++) {
+            if (next >= 0 && row < TILE * TILES) prefetch_row(in, TILE * next + row);
             __local const float *p = v + t * C;
             __global const float *q = u;
             TILE_DECLARE
@@ -101,32 +134,32 @@ void multiply(__local const float *restrict v, __global const float *restrict u,
 #define ACT(v) v
 #endif
 
-/* VW channels of one 4x4 output tile, of which rows x cols exist; out: its first position. */
+/* VW channels of one output tile, of which rows x cols exist; out: its first position. */
 void transform_out(__local const float *restrict m, LH_V bias, __global float *restrict out,
                    int rows, int cols)
 {
-    LH_V t[24];
-    for (int j = 0; j < 6; j++, m += M_STEP) {
-        LH_V m0 = LH_VLOAD(0, m), m1 = LH_VLOAD(0, m + 6 * M_STEP);
-        LH_V m2 = LH_VLOAD(0, m + 12 * M_STEP), m3 = LH_VLOAD(0, m + 18 * M_STEP);
-        LH_V m4 = LH_VLOAD(0, m + 24 * M_STEP), m5 = LH_VLOAD(0, m + 30 * M_STEP);
-        LH_V r0, r1, r2, r3;
-        TRANSFORM_BACK_4(m, r)
-        t[j] = r0;
-        t[6 + j] = r1;
-        t[12 + j] = r2;
-        t[18 + j] = r3;
+    LH_V t[TILE * POINTS];
+    EACH_TILE(DECLARE_R)
+    for (int j = 0; j < POINTS; j++, m += M_STEP) {
+#define GET(i) LH_V m##i = LH_VLOAD(0, m + POINTS * i * M_STEP);
+#define KEEP(i) t[POINTS * i + j] = r##i;
+        EACH_POINT(GET)
+        TRANSFORM_BACK(m, r)
+        EACH_TILE(KEEP)
+#undef GET
+#undef KEEP
     }
     for (int i = 0; i < rows; i++, out += Q * K) {
-        LH_V m0 = t[6 * i], m1 = t[6 * i + 1], m2 = t[6 * i + 2], m3 = t[6 * i + 3];
-        LH_V m4 = t[6 * i + 4], m5 = t[6 * i + 5], r0, r1, r2, r3;
-        TRANSFORM_BACK_4(m, r)
-#define PUT(i)                                                                                     \
-    if (i < cols) {                                                                                \
-        r##i += bias;                                                                              \
-        LH_VSTREAM(ACT(r##i), 0, out + i * K);                                                      \
+#define GET(j) LH_V m##j = t[POINTS * i + j];
+#define PUT(j)                                                                                     \
+    if (j < cols) {                                                                                \
+        r##j += bias;                                                                              \
+        LH_VSTREAM(ACT(r##j), 0, out + j * K);                                                     \
     }
-        PUT(0) PUT(1) PUT(2) PUT(3)
+        EACH_POINT(GET)
+        TRANSFORM_BACK(m, r)
+        EACH_TILE(PUT)
+#undef GET
 #undef PUT
     }
 }
@@ -140,20 +173,20 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
         tile_place at = place_tile(first + t);
         for (int c = 0; c < C; c += VW)
             transform_window(in + (size_t)at.n * H * W * C + c, at.h - PT, at.w - PL,
-                             v + t * C + c, V_STEP);
+                             v + t * C + c);
     }
-    for (int f = 0; count < TILES && f < 36; f++)
+    for (int f = 0; count < TILES && f < SQUARE; f++)
         clear_floats(v + f * V_STEP + count * C, (TILES - count) * C);
     int next = first + 2 * TILES <= tiles ? first + TILES : -1;
     for (int k = 0; k < K; k += BLOCK, next = -1) {
-        multiply(v, u + (size_t)k * 36 * C, m, in, next);
+        multiply(v, u + (size_t)k * SQUARE * C, m, in, next);
         for (int t = 0; t < count; t++) {
             tile_place at = place_tile(first + t);
             __global float *to = out + (((size_t)at.n * P + at.h) * Q + at.w) * K + k;
             for (int i = 0; i < BLOCK; i += VW)
                 transform_out(m + t * BLOCK + i,
                               bias ? LH_VLOAD(0, bias + k + i) : (LH_V)0.0f, to + i,
-                              min(4, P - at.h), min(4, Q - at.w));
+                              min(TILE, P - at.h), min(TILE, Q - at.w));
         }
     }
 }

@@ -1,108 +1,128 @@
 /* SPDX-License-Identifier: MIT
  *
- * Host side of winograd_filter_cpu.cl: chunks of tiles, and where things lie in the workspace. */
+ * Host side of winograd_filter_cpu.cl, for tiles of 4x4 and of 2x2: how many tiles a group has, how
+ * many slots add them up, and how many tasks share a slot's points. */
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
 
-enum { TRANSFORM, PRODUCTS, WEIGHTS, BIAS };                        /* exec->kernels */
-enum { CHUNK, BLOCK, Z_AT, SUMS_AT, BIAS_AT, BIAS_SLOTS };          /* exec->number, floats */
-enum { TASK_TILES = 8, RUN = 128 };                                 /* as in the kernel */
-/* Bytes of a chunk's transforms: they are written, then read by all products. */
-enum { CHUNK_WISH = 8 * 1024 * 1024, MOST_BIAS_SLOTS = 16 };
+enum { SUMS, WEIGHTS };                                          /* exec->kernels */
+enum { TILE, TILES, BLOCK, SLOTS, BIAS_AT, V_BYTES, Z_BYTES };   /* exec->number */
+enum { LEAST_TILES = 32, MOST_TILES = 128 };                     /* of a group */
+/* Bytes of a group's x, dy and row of transforms: within a second-level cache of 1 MiB. */
+enum { CACHE_WISH = 720 * 1024 };
+/* Slots are independent of the number of threads, so that the bits are.  All slots' sums should fit
+ * into the last cache, and a slot have groups enough to be worth its sums. */
+enum { MOST_SLOTS = 16, LEAST_SLOTS = 4, SLOT_GROUPS = 16, SUMS_WISH = 10 * 1024 * 1024 };
 
-static size_t tiles_of(const lh_conv_problem *p, int n)
+static size_t plane_bytes(int tile, int tiles, int channels)
 {
-    return (size_t)n * lh_div_up((size_t)p->p, 4) * lh_div_up((size_t)p->q, 4);
+    return (size_t)(tile + 2) * lh_conv_winograd_plane(tiles, channels) * sizeof(float);
 }
 
-static size_t chunk_tiles(const lh_conv_problem *p)
+/* 0 when not even a few fit into local memory. */
+static int group_tiles(const lh_conv_problem *p, const lh_traits *t, int tile)
 {
-    size_t all = lh_round_up(tiles_of(p, p->n), TASK_TILES);
-    size_t tiles = CHUNK_WISH / (36 * sizeof(float) * (size_t)(p->c + p->k)) / RUN * RUN;
-    if (tiles < RUN) tiles = RUN;
-    return tiles < all ? tiles : all;
+    int channels = p->c + p->k;
+    int tiles = CACHE_WISH / ((tile * tile + tile + 2) * channels * (int)sizeof(float)) / 32 * 32;
+    if (tiles > MOST_TILES) tiles = MOST_TILES;
+    if (tiles < LEAST_TILES) tiles = LEAST_TILES;
+    while (tiles && plane_bytes(tile, tiles, p->c) + plane_bytes(tile, tiles, p->k) > t->local_bytes)
+        tiles -= 8;
+    return tiles;
 }
 
-static size_t plane(size_t chunk, int channels) { return 36 * (chunk * (size_t)channels + 16); }
-
-const char *lh_conv_filter_winograd4_cpu_declines(const void *problem, const lh_traits *traits)
+static size_t count_slots(const lh_conv_problem *p, int tile, size_t groups)
 {
-    const lh_conv_problem *p = problem;
-    const char *reason = lh_conv_winograd_refused(p, traits);
+    size_t sums = (size_t)((tile + 2) * (tile + 2)) * (size_t)p->c * (size_t)p->k * sizeof(float);
+    size_t slots = MOST_SLOTS;
+    while (slots > LEAST_SLOTS && slots * SLOT_GROUPS > groups) slots /= 2;
+    while (slots > 1 && slots * sums > SUMS_WISH) slots /= 2;
+    return slots < groups ? slots : groups;
+}
+
+/* Tasks that share a slot: enough for all threads; the summation order is the same for any. */
+static size_t count_parts(size_t slots, int tile, const lh_traits *t)
+{
+    size_t points = (size_t)tile + 2, parts = 1;
+    while (parts < points && (points % parts || slots * parts < 2 * (size_t)t->compute_units))
+        parts++;
+    return parts;
+}
+
+static const char *declines(const lh_conv_problem *p, const lh_traits *t, int tile)
+{
+    const char *reason = lh_conv_winograd_refused(p, t, tile);
     if (reason) return reason;
-    if (lh_conv_winograd_mostly_empty(p->p, p->q)) return "4x4 tiles would be mostly empty";
-    /* 16 channels: as fast as direct (0.80 against 0.77 of peak), and less accurate. */
-    return p->c < 32 || p->k < 32 ? "direct is as fast below 32 channels" : NULL;
+    if (lh_conv_winograd_mostly_empty(p->p, p->q, tile)) return "tiles would be mostly empty";
+    return group_tiles(p, t, tile) ? NULL : "a group of tiles exceeds local memory";
 }
 
-lehr_status lh_conv_filter_winograd4_cpu_prepare(lh_exec *e)
+static lehr_status prepare(lh_exec *e, int tile)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    int width = (int)lh_device_traits(e->dev)->vector_width;
-    int vectors = p->k % (2 * width) == 0 ? 2 : 1;
-    size_t chunk = chunk_tiles(p), slots = p->n < MOST_BIAS_SLOTS ? (size_t)p->n : MOST_BIAS_SLOTS;
-    e->number[CHUNK] = (int64_t)chunk;
+    const lh_traits *t = lh_device_traits(e->dev);
+    int width = (int)t->vector_width, vectors = p->k % (2 * width) == 0 ? 2 : 1;
+    int tiles = group_tiles(p, t, tile), square = (tile + 2) * (tile + 2);
+    size_t all = lh_conv_winograd_tiles(p->n, p->p, p->q, tile);
+    int64_t slots = (int64_t)count_slots(p, tile, lh_div_up(all, (size_t)tiles));
+    e->number[TILE] = tile;
+    e->number[TILES] = tiles;
     e->number[BLOCK] = vectors * width;
-    e->number[Z_AT] = (int64_t)plane(chunk, p->c);
-    e->number[SUMS_AT] = e->number[Z_AT] + (int64_t)plane(chunk, p->k);
-    e->number[BIAS_AT] = e->number[SUMS_AT] + 36 * (int64_t)p->c * p->k;
-    e->number[BIAS_SLOTS] = (int64_t)slots;
-    e->workspace = ((size_t)e->number[BIAS_AT] + slots * (size_t)p->k) * sizeof(float);
-    static const char *const names[] = {"winograd_transform", "winograd_products",
-                                        "winograd_weights", "winograd_bias"};
+    e->number[SLOTS] = slots;
+    e->number[BIAS_AT] = slots * square * p->c * p->k;
+    e->number[V_BYTES] = (int64_t)plane_bytes(tile, tiles, p->c);
+    e->number[Z_BYTES] = (int64_t)plane_bytes(tile, tiles, p->k);
+    e->workspace = (size_t)(e->number[BIAS_AT] + slots * p->k) * sizeof(float);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
-             "-DCHUNK=%d -DTILES_H=%d -DTILES_W=%d -DBIAS=%d",
+             "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DBIAS=%d",
              width, vectors, width >= 16 ? 8 : 4, p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top,
-             p->pad_left, (int)chunk, (p->p + 3) / 4, (p->q + 3) / 4, p->bias);
-    lehr_status st = LEHR_OK;
-    for (unsigned i = TRANSFORM; i <= (p->bias ? BIAS : WEIGHTS) && st == LEHR_OK; i++)
-        st = lh_exec_kernel(e, i, "conv/winograd_filter_cpu.cl", names[i], "%s", options);
-    return st;
-}
-
-static lehr_status run_chunk(lh_exec *e, const lh_args *a, size_t first, size_t count)
-{
-    const lh_conv_problem *p = lh_exec_problem(e);
-    lehr_status st = lh_kernel_args(e->dev, e->kernels[TRANSFORM], "mmmlii", a->buf[LH_CONVW_X],
-                                    a->buf[LH_CONVW_DY], a->workspace, (uint64_t)e->number[Z_AT],
-                                    (int)first, (int)count);
-    if (st == LEHR_OK)
-        st = lh_launch_tasks(e->dev, e->kernels[TRANSFORM], lh_div_up(count, TASK_TILES), 1);
-    if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[PRODUCTS], "mllii", a->workspace,
-                            (uint64_t)e->number[Z_AT], (uint64_t)e->number[SUMS_AT],
-                            (int)(first == 0), (int)count);
+             p->pad_left, tile, tiles, (p->p + tile - 1) / tile, (p->q + tile - 1) / tile, p->bias);
+    static const char file[] = "conv/winograd_filter_cpu.cl";
+    lehr_status st = lh_exec_kernel(e, SUMS, file, "winograd_sums", "%s", options);
     if (st != LEHR_OK) return st;
-    return lh_launch_tasks(e->dev, e->kernels[PRODUCTS], 36, (size_t)(p->k / e->number[BLOCK]));
+    return lh_exec_kernel(e, WEIGHTS, file, "winograd_weights", "%s", options);
 }
 
-static lehr_status run_bias(lh_exec *e, const lh_args *a)
+static lehr_status run(lh_exec *e, const lh_args *a)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    size_t width = lh_device_traits(e->dev)->vector_width;
-    lehr_status st = lh_kernel_args(e->dev, e->kernels[BIAS], "mmli", a->buf[LH_CONVW_DY],
-                                    a->workspace, (uint64_t)e->number[BIAS_AT], a->n);
-    if (st != LEHR_OK) return st;
-    return lh_launch_tasks(e->dev, e->kernels[BIAS], (size_t)e->number[BIAS_SLOTS],
-                           (size_t)p->k / width);
-}
-
-lehr_status lh_conv_filter_winograd4_cpu_run(lh_exec *e, const lh_args *a)
-{
-    const lh_conv_problem *p = lh_exec_problem(e);
-    size_t tiles = tiles_of(p, a->n), chunk = (size_t)e->number[CHUNK];
-    lehr_status st = p->bias ? run_bias(e, a) : LEHR_OK;
-    for (size_t first = 0; first < tiles && st == LEHR_OK; first += chunk)
-        st = run_chunk(e, a, first, tiles - first < chunk ? tiles - first : chunk);
+    int tile = (int)e->number[TILE];
+    size_t tiles = lh_conv_winograd_tiles(a->n, p->p, p->q, tile);
+    size_t groups = lh_div_up(tiles, (size_t)e->number[TILES]);
+    size_t slots = count_slots(p, tile, groups);
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[SUMS], "mmmliLL", a->buf[LH_CONVW_X],
+                                    a->buf[LH_CONVW_DY], a->workspace,
+                                    (uint64_t)e->number[BIAS_AT], (int)tiles,
+                                    (size_t)e->number[V_BYTES], (size_t)e->number[Z_BYTES]);
     if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[WEIGHTS], "mmmlili", a->workspace,
+        st = lh_launch_tasks(e->dev, e->kernels[SUMS],
+                             count_parts(slots, tile, lh_device_traits(e->dev)), slots);
+    if (st == LEHR_OK)
+        st = lh_kernel_args(e->dev, e->kernels[WEIGHTS], "mmmli", a->workspace,
                             a->buf[LH_CONVW_DW], p->bias ? a->buf[LH_CONVW_DBIAS] : NULL,
-                            (uint64_t)e->number[SUMS_AT], 1, (uint64_t)e->number[BIAS_AT],
-                            (int)e->number[BIAS_SLOTS]);
+                            (uint64_t)e->number[BIAS_AT], (int)slots);
     if (st != LEHR_OK) return st;
     return lh_launch_tasks(e->dev, e->kernels[WEIGHTS], (size_t)(p->k / e->number[BLOCK]),
                            (size_t)p->c);
 }
+
+const char *lh_conv_filter_winograd4_cpu_declines(const void *problem, const lh_traits *traits)
+{
+    return declines(problem, traits, 4);
+}
+
+lehr_status lh_conv_filter_winograd4_cpu_prepare(lh_exec *e) { return prepare(e, 4); }
+
+lehr_status lh_conv_filter_winograd4_cpu_run(lh_exec *e, const lh_args *a) { return run(e, a); }
+
+const char *lh_conv_filter_winograd2_cpu_declines(const void *problem, const lh_traits *traits)
+{
+    return declines(problem, traits, 2);
+}
+
+lehr_status lh_conv_filter_winograd2_cpu_prepare(lh_exec *e) { return prepare(e, 2); }
+
+lehr_status lh_conv_filter_winograd2_cpu_run(lh_exec *e, const lh_args *a) { return run(e, a); }
