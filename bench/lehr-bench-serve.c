@@ -230,7 +230,8 @@ static lehr_status say_roofline(server *s)
     if (!s->has_roofline) st = lh_roofline_open(s->dev, &s->roofline);
     s->has_roofline = st == LEHR_OK;
     if (st == LEHR_OK) st = lh_roofline_measure(&s->roofline, &now);
-    if (st == LEHR_OK) printf("{\"gflops\": %.2f, \"gbs\": %.2f}\n", now.gflops, now.gbs);
+    if (st == LEHR_OK) printf("{\"gflops\": %.2f, \"gbs\": %.2f, \"at_once\": %.3f}\n", now.gflops, now.gbs,
+                              now.at_once);
     return st;
 }
 

@@ -166,11 +166,13 @@ void lh_roofline_close(lh_roofline *r)
 
 lehr_status lh_roofline_measure(lh_roofline *r, lh_peaks *out)
 {
-    double start = lh_work_clock(r->dev);
+    double start = lh_work_clock(r->dev), wall = lh_now();
     lehr_status st = lh_kernel_args(r->dev, r->fma, "mff", r->to, 0.999, 1e-9);
     if (st == LEHR_OK) st = lh_launch_1d(r->dev, r->fma, r->fma_items, r->fma_local);
     if (st == LEHR_OK) st = lehr_device_finish(r->dev);
-    out->gflops = 1e-9 * r->fma_flops / (lh_work_clock(r->dev) - start);
+    double work = lh_work_clock(r->dev) - start;
+    out->gflops = 1e-9 * r->fma_flops / work;
+    out->at_once = work / (lh_now() - wall);
     return st == LEHR_OK ? copy_rate(r, r->copy, r->shape, 1, &out->gbs) : st;
 }
 

@@ -22,6 +22,8 @@ typedef struct lh_roofline {
 typedef struct lh_peaks {
     double gflops; /* fused multiply-adds, two operations each */
     double gbs;    /* copying, bytes read and bytes written both counted */
+    double at_once; /* share of the burst's time in which all compute units worked; below 1 where other
+                       programs are in the way, always 1 on GPUs */
 } lh_peaks;
 
 /* Builds the kernels and finds the copy's best shape (about half a second). */

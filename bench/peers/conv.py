@@ -40,11 +40,11 @@ def compare(lehr, torch, a, batch, layer, name, goals):
             continue  # nobody asks for the gradient of the images
         ours = lehr.make(f"op {op} {text}")
         theirs = {f: torch.make("conv", layout=f, **{"pass": what}, **shape) for f in ("nchw", "channels_last")}
-        times = peer.alternate({"lehr": ours["run"], **{f: t["run"] for f, t in theirs.items()}}, a.rounds, a.seconds)
+        times = peer.alternate({"lehr": ours["run"], **{f: t["run"] for f, t in theirs.items()}}, a.rounds, a.seconds, lehr)
         row = peer.against(times, "lehr", list(theirs))
         goal = goals[number] if goals else None
         peer.say(f"{name}: {what} c={c} h={h} k={k} {r}x{r} s={stride} ({ours['variant']})", row, goal)
-        peak = statistics.median(lehr.ask("roofline")["gflops"] for _ in range(3))
+        peak = statistics.median(lehr.gflops() for _ in range(3))
         rate = 2e-6 * batch * k * out * out * c * r * r / row["lehr_ms"]
         rows.append({"layer": name, "pass": what, **shape, "variant": ours["variant"], **row, "goal": goal or "",
                      "gflops": rate, "of_peak": rate / peak})

@@ -21,9 +21,9 @@ def compare(lehr, clblast, torch, a, problem, goal):
     theirs = {"openblas": torch.make("mm", library="numpy", **shape), "torch": torch.make("mm", library="torch", **shape)}
     if 2 * m * n * k <= 2.2e9 and clblast:
         theirs["clblast"] = clblast.make(text)
-    times = peer.alternate({"lehr": ours["run"], **{t: made["run"] for t, made in theirs.items()}}, a.rounds, a.seconds)
+    times = peer.alternate({"lehr": ours["run"], **{t: made["run"] for t, made in theirs.items()}}, a.rounds, a.seconds, lehr)
     rows = []
-    peak = statistics.median(lehr.ask("roofline")["gflops"] for _ in range(3))
+    peak = statistics.median(lehr.gflops() for _ in range(3))
     rate = 2e-6 * m * n * k / statistics.median(times["lehr"])
     for other in theirs:
         row = peer.against(times, "lehr", [other])

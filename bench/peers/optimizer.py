@@ -23,7 +23,7 @@ def main():
     contenders = {"lehr": ours["run"], "copy": lambda: 28e-6 * a.weights / lehr.ask("roofline")["gbs"]}
     for mode in MODES:
         contenders[mode] = torch.make("optimizer", mode=mode, weights=a.weights, tensors=a.tensors)["run"]
-    times = peer.alternate(contenders, a.rounds, a.seconds)
+    times = peer.alternate(contenders, a.rounds, a.seconds, lehr)
     row = {"weights": a.weights, "tensors": a.tensors, **peer.against(times, "lehr", MODES), "goal": 2.5,
            "gbs": 28e-6 * a.weights / statistics.median(times["lehr"]),
            "of_copy": statistics.median(c / t for c, t in zip(times["copy"], times["lehr"]))}

@@ -14,7 +14,10 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TUNED = {"MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_MMAP_THRESHOLD_": "4294967296",
-         "OPENBLAS_THREAD_TIMEOUT": "20"}  # idle threads of OpenBLAS must not spin beside others
+         "OPENBLAS_THREAD_TIMEOUT": "20",  # idle threads of OpenBLAS must not spin beside others
+         "OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
+# A thread a processor, in both programs: beside other work a scheduler may put all threads of one on one processor.
+PINNED = {"POCL_AFFINITY": "1"}
 
 
 class Process:
@@ -41,8 +44,15 @@ class Process:
 
 class Lehr(Process):
     def __init__(self, build, **env):
-        super().__init__([pathlib.Path(build) / "bench" / "lehr-bench-serve"], **env)
+        super().__init__([pathlib.Path(build) / "bench" / "lehr-bench-serve"], **{**PINNED, **env})
         self.about = self.ask("device")
+
+    def peak(self):
+        """The calmer of two looks, since a burst is short."""
+        return max((self.ask("roofline") for _ in range(2)), key=lambda r: r["at_once"])
+
+    def gflops(self):
+        return self.ask("roofline")["gflops"]
 
     def make(self, line):
         made = self.ask(line)
@@ -65,18 +75,36 @@ class Torch(Process):
         return self.ask(json.dumps({"memory": "reset" if reset else True}))
 
 
-def alternate(contenders, rounds, seconds=1e9):
+def alternate(contenders, rounds, seconds=1e9, lehr=None):
     """{name: [ms of each round]}; the first sample of each is warm-up.  Ends early, after three rounds, when
-    the seconds are spent."""
-    start, times = time.monotonic(), {name: [] for name in contenders}
+    the seconds are spent.  With lehr, its FMA peak is taken around each round.  One in which that changed by more
+    than a sixth (on virtual machines it halves and doubles, when two processors become the halves of one and back),
+    or in which its threads did not run at once, compares nothing and is made again, until twice the rounds have
+    been tried."""
+    start, times, other = time.monotonic(), {name: [] for name in contenders}, []
     for run in contenders.values():
         run()
-    for done in range(rounds):
-        if done >= 3 and time.monotonic() - start > seconds:
+    peak = lehr.peak if lehr else lambda: {"gflops": 1, "at_once": 1}
+    before = peak()
+    for _ in range(2 * rounds):
+        count = len(next(iter(times.values())))
+        if count >= rounds or (count + len(other) >= 3 and time.monotonic() - start > seconds):
             break
+        row = {}
         for name, run in contenders.items():
-            times[name].append(run())
+            row[name] = run()
             time.sleep(0.01)  # threads that spin after their work fall asleep
+        after = peak()
+        slower, faster = sorted((before["gflops"], after["gflops"]))
+        if faster > 1.17 * slower or min(before["at_once"], after["at_once"]) < 0.8:
+            other.append(row)
+        else:
+            for name, value in row.items():
+                times[name].append(value)
+        before = after
+    while len(next(iter(times.values()))) < min(3, rounds) and other:  # never calm: those have to do
+        for name, value in other.pop().items():
+            times[name].append(value)
     return times
 
 

@@ -56,7 +56,7 @@ def compare(a, lehr, torch, model, work):
     for _ in range(2):  # warm-up beside that of alternate()
         for run in contenders.values():
             run()
-    times = peer.alternate(contenders, a.rounds, a.seconds)
+    times = peer.alternate(contenders, a.rounds, a.seconds, lehr)
     row = {"model": model, "batch": a.batch, **peer.against(times, "lehr", modes), "goal": GOALS.get(model, "")}
     for name in contenders:
         row[f"{name}_images_s"] = 1e3 * a.batch / statistics.median(times[name])

@@ -14,6 +14,7 @@ import pathlib
 import sys
 import time
 
+import numpy  # before torch: its threads are made before those of OpenMP are bound
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "oracle"))
@@ -43,7 +44,6 @@ def make_mm(a):
     if a["library"] == "torch":
         out = torch.empty(a["m"], a["n"])
         return lambda: torch.mm(x, y, out=out)
-    import numpy
     x, y, out = x.numpy(), y.numpy(), numpy.empty((a["m"], a["n"]), numpy.float32)
     return lambda: numpy.matmul(x, y, out=out)
 
@@ -134,7 +134,6 @@ def answer(request, items):
         items[request["close"]] = None
         return {}
     if "versions" in request:
-        import numpy
         return {"torch": torch.__version__, "numpy": numpy.__version__,
                 "onednn": ".".join(w for w in torch.__config__.show().split() if w.startswith("v"))[:20],
                 "threads": torch.get_num_threads()}
