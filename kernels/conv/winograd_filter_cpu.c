@@ -15,6 +15,8 @@ enum { CACHE_WISH = 720 * 1024 };
  * into the last cache, and a slot have groups enough to be worth its sums. */
 enum { MOST_SLOTS = 16, LEAST_SLOTS = 4, SLOT_GROUPS = 16, SUMS_WISH = 10 * 1024 * 1024 };
 
+static int tile_rows(const lh_traits *t) { return t->vector_width >= 16 ? 8 : 4; }
+
 static size_t plane_bytes(int tile, int tiles, int channels)
 {
     return (size_t)(tile + 2) * lh_conv_winograd_plane(tiles, channels) * sizeof(float);
@@ -55,6 +57,7 @@ static const char *declines(const lh_conv_problem *p, const lh_traits *t, int ti
     const char *reason = lh_conv_winograd_refused(p, t, tile);
     if (reason) return reason;
     if (lh_conv_winograd_mostly_empty(p->p, p->q, tile)) return "tiles would be mostly empty";
+    if (p->c % tile_rows(t)) return "channels are not a multiple of the register tile";
     return group_tiles(p, t, tile) ? NULL : "a group of tiles exceeds local memory";
 }
 
@@ -78,7 +81,7 @@ static lehr_status prepare(lh_exec *e, int tile)
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
              "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DBIAS=%d",
-             width, vectors, width >= 16 ? 8 : 4, p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top,
+             width, vectors, tile_rows(t), p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top,
              p->pad_left, tile, tiles, (p->p + tile - 1) / tile, (p->q + tile - 1) / tile, p->bias);
     static const char file[] = "conv/winograd_filter_cpu.cl";
     lehr_status st = lh_exec_kernel(e, SUMS, file, "winograd_sums", "%s", options);

@@ -4,12 +4,12 @@
  * convolutions with stride 1.  Every tile of dy meets the window of x that it came from in 36 (16)
  * products instead of 144 (36).
  * Layouts: x NHWC, dy [n][P][Q][K], dw logical [K][C][3][3]; sums [slot][SQUARE][K/BLOCK][C][BLOCK],
- * bias [slot][K].  C and K are multiples of VW.
+ * bias [slot][K].  C and K are multiples of VW, C of ROWS.
  * Launch: one work-item per work-group, (part, slot): a slot takes a run of the tiles in groups of
  * TILES, a part some of the POINTS rows of points.  A group's x and dy stay in the second-level cache
  * while its rows of points are transformed and multiplied one after the other; the sums, used once
  * a group, stream through it.
- * Local memory: v [POINTS][C/VW][TILES][VW], z [POINTS][K/BLOCK][TILES][BLOCK], one row of points.
+ * Local memory: v [POINTS][C/PANEL][TILES][PANEL], z [POINTS][K/BLOCK][TILES][BLOCK], one row of points.
  * Register tile: ROWS input channels x NV vectors of output channels.  Summation order: the tiles of
  * a group, the groups of a slot, the slots, then the transform.
  * Accuracy: docs/numerics.md, "Winograd". */
@@ -18,6 +18,7 @@
 #include "conv/winograd.cl"
 
 #define SQUARE (POINTS * POINTS)
+#define PANEL (VW > ROWS ? VW : ROWS) /* channels of x that lie together */
 #define V_STEP (TILES * C + 16) /* 16: so that planes do not share cache sets */
 #define Z_STEP (TILES * K + 16)
 
@@ -112,7 +113,7 @@ void transform_group(__global const float *restrict x, __global const float *res
         tile_place at = place_tile(first + t);
         for (int c = 0; c < C; c += VW)
             transform_window(x + (size_t)at.n * H * W * C + c, at.h - PT, at.w - PL, a,
-                             v + c * TILES + t * VW);
+                             v + (c / PANEL * TILES + t) * PANEL + c % PANEL);
         __global const float *from = dy + (((size_t)at.n * P + at.h) * Q + at.w) * K;
         for (int k = 0; k < K; k += VW)
             transform_gradient(from + k, P - at.h, Q - at.w, a,
@@ -127,7 +128,7 @@ void add_products(__local const float *restrict v, __local const float *restrict
     for (int f = 0; f < POINTS; f++, v += V_STEP, z += Z_STEP, sums += C * K)
         for (int k = 0; k < K; k += BLOCK)
             for (int c = 0; c < C; c += ROWS) {
-                __local const float *p = v + c / VW * VW * TILES + c % VW, *q = z + k * TILES;
+                __local const float *p = v + c / PANEL * PANEL * TILES + c % PANEL, *q = z + k * TILES;
                 __global float *sum = sums + k * C + c * BLOCK;
                 TILE_DECLARE
 #define ROW_ZERO(i) a##i = (LH_V)0.0f; SECOND(b##i = (LH_V)0.0f;)
@@ -139,7 +140,7 @@ void add_products(__local const float *restrict v, __local const float *restrict
                 } else {
                     EACH_ROW(ROW_GET)
                 }
-                for (int t = 0; t < count; t++, p += VW, q += BLOCK) {
+                for (int t = 0; t < count; t++, p += PANEL, q += BLOCK) {
                     LOAD_UV(q)
                     EACH_ROW(ROW_TERM)
                 }
