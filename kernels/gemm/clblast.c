@@ -83,11 +83,12 @@ static lehr_status try_product(lehr_device *dev, lh_matmul *p, float *host, bool
     return st;
 }
 
-/* CLBlast has two kernels, for small products and for large ones; one case each. */
+/* CLBlast has two kernels, for small products and for large ones (on the CPU family from 192^3): one
+ * case each. */
 static lehr_status self_check(lehr_device *dev, bool *right)
 {
     lh_matmul cases[] = {{.m = 33, .n = 70, .k = 45, .trans_a = true, .alpha = 1},
-                         {.m = 260, .n = 200, .k = 130, .trans_b = true, .alpha = 1}};
+                         {.m = 260, .n = 200, .k = 200, .trans_b = true, .alpha = 1}};
     float *host = lh_alloc(lh_device_context(dev), (size_t)260 * 200, sizeof *host);
     lehr_status st = host ? LEHR_OK : LEHR_E_MEMORY;
     *right = true;
@@ -97,12 +98,36 @@ static lehr_status self_check(lehr_device *dev, bool *right)
     return st;
 }
 
+/* CLBlast's own parameters for processors are guesses.  These, found by measuring, keep a tile of 16 x 8 in
+ * registers without local memory: four to six times as fast on the CPU family.  They are set once for a
+ * device, before its first product: CLBlast drops all its compiled programs at each change. */
+static void set_parameters(lehr_device *dev)
+{
+    static const char *names[] = {"GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
+                                  "NDIMC", "NWG", "SA", "SB", "STRM", "STRN", "VWM", "VWN"};
+    static const size_t values[] = {0, 1, 16, 2, 8, 8, 128, 8, 8, 64, 0, 0, 0, 0, 8, 8};
+    if (lh_needs_cpu_family(lh_device_traits(dev))) return;
+    pthread_mutex_lock(&lock);
+    cl_device_id id = lh_device_id(dev);
+    CLBlastStatusCode code = CLBlastOverrideParameters(id, "Xgemm", CLBlastPrecisionSingle,
+                                                       LH_COUNT(names), names, values);
+    if (code == CLBlastSuccess) /* below it the kernel for small products, 8 GFLOP/s, would be taken */
+        code = CLBlastOverrideParameters(id, "GemmRoutine", CLBlastPrecisionSingle, 1,
+                                         (const char *[]){"XGEMM_MIN_INDIRECT_SIZE"},
+                                         (const size_t[]){192});
+    pthread_mutex_unlock(&lock);
+    if (code != CLBlastSuccess)
+        lh_log(lh_device_context(dev), LEHR_LOG_INFO, "CLBlast keeps its own parameters (status %d)",
+               (int)code);
+}
+
 static lehr_status prepare(lh_exec *e, const lh_matmul *largest)
 {
     static const char finding[] = "clblast product";
     (void)largest;
     if (lh_finding_get(e->dev, finding) == UNKNOWN) {
         bool right = false;
+        set_parameters(e->dev);
         lehr_status st = self_check(e->dev, &right);
         if (st == LEHR_OK) st = lh_finding_set(e->dev, finding, right ? RIGHT : WRONG);
         if (st != LEHR_OK) return st;
