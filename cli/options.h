@@ -85,6 +85,7 @@ typedef enum option_id {
     OPT_SECONDS,
     OPT_EXPLAIN,
     OPT_COMPILE,
+    OPT_EXPORT,
     OPT_DRY_RUN,
     OPT_PLUGIN,
     OPT_NO_PLUGINS,

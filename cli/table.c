@@ -183,6 +183,9 @@ const option_row option_table[] = {
     {OPT_COMPILE, "compile", 0, NULL, TYPE_FLAG, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
      "measure nothing: compile the kernels of the training step, so that the first start is a quick one; "
      "ends when standard input does"},
+    {OPT_EXPORT, "export", 0, NULL, TYPE_FLAG, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
+     "measure nothing: print what was measured on this device and is not the default, as a table that lehr "
+     "could come with"},
     {OPT_DRY_RUN, "dry-run", 0, NULL, TYPE_FLAG, 0, V(TUNE), NULL, TEXT_LIMIT, NULL, G_RUN,
      "measure and print, but store nothing"},
     {OPT_CONFIG, "config", 0, "FILE", TYPE_FILE, OPTION_NOT_A_SETTING, CONFIGURED, NULL, TEXT_LIMIT,
@@ -384,6 +387,7 @@ const environment_row environment_table[] = {
     {"LEHR_TRAITS", "narrows what the device is taken for, such as family=gpu"},
     {"LEHR_CACHE", "directory of what is remembered about kernels, instead of $XDG_CACHE_HOME/lehr; off: "
      "nothing is read or written"},
+    {"LEHR_SHIPPED", "off: the table of fast kernels for known devices, which lehr comes with, is not used"},
     {"LEHR_TUNE", "seconds: as if train and compare had --tune=SECONDS"},
     {"LEHR_SELF_TEST", "seconds that checking kernels at their first use on a device may take; without it "
      "10, 0: none"},

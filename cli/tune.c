@@ -115,6 +115,12 @@ static lehr_status compile(const session *s)
     return st;
 }
 
+static void print_line(void *user, const char *text)
+{
+    (void)user;
+    puts(text);
+}
+
 int verb_tune(settings *set)
 {
     session s;
@@ -124,6 +130,8 @@ int verb_tune(settings *set)
     lehr_status st = session_start(&s, set);
     if (st == LEHR_OK) st = session_model(&s);
     if (st == LEHR_OK) st = session_device(&s);
+    if (st == LEHR_OK && option_flag(set, OPT_EXPORT))
+        return session_end(&s, lehr_tune_export(s.device, print_line, NULL));
     if (st == LEHR_OK && option_flag(set, OPT_COMPILE)) return session_end(&s, compile(&s));
     if (st == LEHR_OK) {
         lehr_tune_params_init(&params);

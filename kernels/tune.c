@@ -60,7 +60,7 @@ static void set_parameters(tuning *t, unsigned i, const char *parameters)
 static void start(tuning *t, const lh_choice *chosen)
 {
     t->out->count = t->op->variant_count < LH_MAX_VARIANTS ? t->op->variant_count : LH_MAX_VARIANTS;
-    t->out->winner = -1;
+    t->out->winner = t->out->base = -1;
     t->out->is_default = true;
     t->out->wrong = t->out->settings = 0;
     t->base = -1;
@@ -365,6 +365,7 @@ static lehr_status race_and_search(tuning *t, lh_trial *trial, double seconds)
     if (st != LEHR_OK || best < 0) return st;
     bool keep = best != t->base && !(t->out->rows[best].ms < advantage * t->out->rows[t->base].ms);
     t->out->winner = keep ? t->base : best;
+    t->out->base = t->base;
     t->out->is_default = t->out->winner == t->base;
     set_row(t, (unsigned)t->out->winner, keep ? "default" : "fastest", "");
     return st;

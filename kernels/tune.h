@@ -15,6 +15,7 @@ typedef struct lh_tune {
     char parameters[LH_MAX_ROWS][LH_PARAMETERS];
     unsigned count;
     int winner;      /* row, -1: none was measured */
+    int base;        /* row of what would be used without measuring, -1 */
     bool is_default; /* the winner is what would be chosen without measuring */
     unsigned wrong, settings; /* found wrong; parameter settings that were tried */
 } lh_tune;

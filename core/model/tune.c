@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The problems of a model's training step, one by one: tuning, explaining, checking. */
+#define _GNU_SOURCE /* strsep */
 #include <lehr/tune.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,10 +111,15 @@ void lehr_tune_params_init(lehr_tune_params *params)
 static void keep_winner(lehr_device *dev, const item *it, const lh_tune *tune)
 {
     const lehr_tune_candidate *row = &tune->rows[tune->winner];
+    const lehr_tune_candidate *base = tune->base >= 0 ? &tune->rows[tune->base] : row;
+    char note[160] = "default";
+    if (!tune->is_default)
+        snprintf(note, sizeof note, "default: %s%s%s %.4g ms", base->variant,
+                 *base->parameters ? ":" : "", base->parameters, base->ms);
     lh_kept_add(dev, &(lh_kept){.kind = LH_KEPT_BEST, .op = it->op->name, .problem = it->text,
                                   .variant = row->variant,
                                 .parameters = row->parameters, .ms = row->ms,
-                                  .gflops = isfinite(row->gflops) ? row->gflops : 0});
+                                .note = note, .gflops = isfinite(row->gflops) ? row->gflops : 0});
 }
 
 /* One problem, given an equal share of the time that is left. */
@@ -244,4 +251,16 @@ int lehr_is_compiled(lehr_device *device, const lehr_model *model, uint32_t batc
     free_items(&list);
     if (st != LEHR_OK) lh_enter(lh_device_context(device));
     return known || !(lh_self_test_left(device) > 0);
+}
+
+lehr_status lehr_tune_export(lehr_device *device, void (*line)(void *user, const char *text),
+                             void *user)
+{
+    lh_str text = {0};
+    lh_enter(lh_device_context(device));
+    lehr_status st = lh_kept_export(device, &text);
+    for (char *rest = text.text, *at; st == LEHR_OK && rest && (at = strsep(&rest, "\n")) != NULL;)
+        if (*at) line(user, at);
+    lh_str_free(&text);
+    return st == LEHR_OK ? st : lh_fail(lh_device_context(device), st, "out of memory");
 }

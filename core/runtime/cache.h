@@ -25,7 +25,7 @@ typedef struct lh_kept {
     const char *op, *problem, *variant;
     const char *parameters; /* "rows=6:nv=2"; "" or NULL: all by rule */
     double ms, gflops; /* LH_KEPT_BEST, else 0 */
-    const char *note;  /* one line without tabs, or NULL */
+    const char *note;  /* one line without tabs, or NULL; of LH_KEPT_BEST: what the default takes */
 } lh_kept;
 
 /* False when LEHR_CACHE=off or there is no directory: only what this process adds is known. */
@@ -45,6 +45,10 @@ lehr_status lh_kept_add(lehr_device *dev, const lh_kept *row);
 const lh_kept *lh_kept_row(lehr_device *dev, lh_kept_kind kind, size_t i);
 /* Forgets what is about one run: recorded and chosen variants. */
 void lh_kept_forget_run(lehr_device *dev);
+/* Rows for such devices as the text's head names, as kernels/shipped has them; name is for messages. */
+void lh_kept_add_shipped(lehr_device *dev, const char *name, const char *text);
+/* A table for kernels/shipped: the device's head, then the best rows that are not the default. */
+lehr_status lh_kept_export(lehr_device *dev, lh_str *out);
 /* Writes new rows: the file is read again under a lock, so that other processes' rows stay, and replaced
  * as a whole.  A failure is logged. */
 void lh_kept_save(lehr_device *dev);

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,8 @@ static lehr_status add(lh_tuning_store *s, const lh_kept *row, bool fresh)
     return LEHR_OK;
 }
 
+static lh_tuning_store *store_of(lehr_device *dev);
+
 /* ---- the file ---- */
 
 /* Cuts a line into its fields, in place; false when it is no row. */
@@ -128,6 +131,77 @@ static void print_row(lh_str *out, const lh_kept *r)
     lh_format_float((float)r->gflops, gflops, sizeof gflops);
     lh_str_printf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", kinds[r->kind], r->op, r->problem,
                   r->variant, r->parameters, ms, gflops, r->note ? r->note : "");
+}
+
+/* ---- the table that lehr comes with ---- */
+
+/* Made by scripts/embed.py from kernels/shipped: a file a kind of device.  "# device: PATTERN" and the like
+ * must match the lines of the head (fnmatch); rows follow as in the cache. */
+typedef struct lh_shipped_source {
+    const char *path, *text;
+} lh_shipped_source;
+extern const lh_shipped_source lh_shipped_sources[];
+extern const size_t lh_shipped_source_count;
+
+/* Whether a line of the device's head matches the pattern. */
+static bool some_line_matches(const lh_str *head, const char *pattern)
+{
+    bool found = false;
+    char *copy = strdup(lh_str_text(head)), *rest = copy, *line;
+    while (!found && (line = rest ? strsep(&rest, "\n") : NULL) != NULL)
+        found = fnmatch(pattern, line, 0) == 0;
+    free(copy);
+    return found;
+}
+
+static void add_shipped(lehr_device *dev, lh_tuning_store *s, const char *name, const char *text)
+{
+    bool mine = false;
+    unsigned damaged = 0;
+    char *copy = strdup(text), *rest = copy, *line;
+    while ((line = rest ? strsep(&rest, "\n") : NULL) != NULL) {
+        bool about = strncmp(line, "# device: ", 10) == 0;
+        bool condition = about || strncmp(line, "# driver: ", 10) == 0 ||
+                         strncmp(line, "# kernels: ", 11) == 0;
+        lh_kept row;
+        if (condition && !some_line_matches(&s->head, line)) break;
+        mine |= about;
+        if (!*line || *line == '#' || !mine) continue;
+        if (parse_row(line, &row)) {
+            row.kind = LH_KEPT_SHIPPED;
+            add(s, &row, false);
+        } else {
+            damaged++;
+        }
+    }
+    if (damaged) lh_log(dev->ctx, LEHR_LOG_WARN, "'%s': %u lines are no rows", name, damaged);
+    free(copy);
+}
+
+/* LEHR_SHIPPED=off leaves it out. */
+static void read_shipped(lehr_device *dev, lh_tuning_store *s)
+{
+    const char *wish = lh_getenv("LEHR_SHIPPED");
+    if (wish && strcmp(wish, "off") == 0) return;
+    for (size_t i = 0; i < lh_shipped_source_count; i++)
+        add_shipped(dev, s, lh_shipped_sources[i].path, lh_shipped_sources[i].text);
+}
+
+void lh_kept_add_shipped(lehr_device *dev, const char *name, const char *text)
+{
+    lh_tuning_store *s = store_of(dev);
+    if (s) add_shipped(dev, s, name, text);
+}
+
+lehr_status lh_kept_export(lehr_device *dev, lh_str *out)
+{
+    lh_tuning_store *s = store_of(dev);
+    const lh_kept *row;
+    if (!s) return LEHR_E_MEMORY;
+    lh_str_add(out, lh_str_text(&s->head));
+    for (size_t i = 0; (row = lh_kept_row(dev, LH_KEPT_BEST, i)) != NULL; i++)
+        if (fits_a_line(row) && !(row->note && strcmp(row->note, "default") == 0)) print_row(out, row);
+    return out->failed ? LEHR_E_MEMORY : LEHR_OK;
 }
 
 /* Adds the file's rows, but not over fresh ones.  Rows of other devices under the same name count as
@@ -192,6 +266,7 @@ static lh_tuning_store *store_of(lehr_device *dev)
     s->path = path.text ? path.text : strdup("");
     s->self_test_left = s->dir ? self_test_limit() : 0;
     dev->tuning = s;
+    read_shipped(dev, s);
     if (s->path) read_file(dev, s);
     return s;
 }

@@ -76,6 +76,11 @@ typedef struct lehr_self_test_result {
 lehr_status lehr_self_test(lehr_device *device, const lehr_model *model, double seconds,
                            lehr_self_test_result *result);
 
+/* Hands out, line by line, what was measured on this device and is not the default: a table as lehr
+ * comes with for known devices (docs/tuning.md).  Errors: LEHR_E_MEMORY. */
+lehr_status lehr_tune_export(lehr_device *device, void (*line)(void *user, const char *text),
+                             void *user);
+
 /* Compiles every kernel of a model's training step for this batch, as drivers that keep compiled kernels on
  * disk do it: each is run once, on one image of random data.  The last of the step come first, so that it
  * can work beside a process that begins with the first.  stop (or NULL) is asked between kernels.

@@ -3,6 +3,7 @@
  * lehr tune at the command line: measuring, explaining, what is stored, several at once, wrong input. */
 #include <criterion/criterion.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,14 @@ static spawned shell(const char *text)
 }
 
 #define TRAIN "\"$LEHR\" train --data synthetic:n=64,test=16 --model small.model --batch 8 --epochs 1 "
+static bool is_sanitized(void)
+{
+    spawned s = spawn_shell("grep -c 'lib[at]san' /proc/self/maps; ldd \"$LEHR\" | grep -c 'lib[atu].*san'");
+    bool found = strcmp(s.out, "0\n0\n") != 0;
+    spawn_free(&s);
+    return found;
+}
+
 #define TUNE "\"$LEHR\" tune --model small.model --batch 8 "
 
 static void expect(spawned s, int code, const char *const *words, size_t count)
@@ -66,7 +75,8 @@ Test(tune, a_run_can_tune_first)
     EXPECT("\"$LEHR\" train --resume run --tune", 0, "done");
     EXPECT(TRAIN "--out again --tune=0.001", 0, "tuning      limit 0.001 s: 0 of 0 problems that were not");
     EXPECT("LEHR_TUNE=20 \"$LEHR\" compare --data synthetic:n=64,test=16 --model small.model --batch 4 "
-           "--seeds 1 --epochs 1 --out both --method 'a: optimizer=sgd'", 0, "tuning      limit 20 s: ", "problems that were not");
+           "--seeds 1 --epochs 1 --out both --method 'a: optimizer=sgd'", 0, "tuning      limit 20 s: ",
+           "problems that were not");
     EXPECT("\"$LEHR\" train --data synthetic --model small.model --tune=fast", 2, "--tune: 'fast' is not");
     EXPECT("\"$LEHR\" train --data synthetic --model small.model --tune=0", 2, "--tune: '0' is not");
 }
@@ -86,6 +96,21 @@ Test(tune, several_at_once)
     EXPECT("for op in conv dense pool activation; do " TUNE "--op $op >$op.out & done; wait;"
            "for op in conv dense pool activation; do grep -c \"^best.$op\" cache/*.txt || exit 1; done;"
            "grep -v '^#' cache/*.txt | awk -F'\\t' 'NF != 8 { exit 1 }'", 0, "2\n6\n2\n1\n");
+}
+
+/* A device whose driver does not do what one kernel asks: doctor ends with 8, a run goes on without it. */
+Test(tune, a_wrong_kernel_is_found)
+{
+    static const char wrong[] = "LD_PRELOAD=" LEHR_TEST_BUILD_DIR "/tests/cli/wrong_driver.so "
+                                "WRONG_KERNEL=conv_direct LEHR_TRAITS=family=cpu LEHR_VARIANT= ";
+    char line[1024];
+    if (is_sanitized()) cr_skip_test("a sanitizer's library must come first, this one is preloaded");
+    snprintf(line, sizeof line, "%s\"$LEHR\" doctor --seconds 0.5", wrong);
+    EXPECT(line, 8, "BAD   kernels", "they will not be used on this device", "computes wrong results");
+    snprintf(line, sizeof line, "grep -h ^bad cache/*.txt; %s LEHR_SELF_TEST=5 " TRAIN "--out run; "
+             "grep 'op...*conv.forward' run/run.json", wrong);
+    EXPECT(line, 0, "\"variant\": \"plain\"", "bad\tconv.", "direct_cpu",
+           "conv.forward/direct_cpu computes wrong results", "done");
 }
 
 Test(tune, wrong_input)

@@ -63,7 +63,8 @@ def include_direction(path, text):
 def vendor_words(path, text):
     """Vendor names stand in core/runtime/traits.c only; all else asks for traits.  (The doctor looks at the
     drivers themselves.)"""
-    if not path.startswith(LIBRARY + ("cli/",)) or path in ("core/runtime/traits.c", "cli/doctor.c"):
+    if not path.startswith(LIBRARY + ("cli/",)) or path in ("core/runtime/traits.c", "cli/doctor.c") \
+            or path.startswith("kernels/shipped/"):
         return
     for number, line in enumerate(text.splitlines(), 1):
         match = re.search(VENDORS, re.sub("pocl-opencl-icd|POCL_CACHE_DIR|-apple-system", "", line), re.I)

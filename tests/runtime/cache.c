@@ -173,6 +173,48 @@ Test(cache, parameters_come_back)
     free(text);
 }
 
+/* The table that lehr comes with: rows for devices whose head its own matches, looked up, never stored. */
+Test(cache, shipped_rows)
+{
+    static const char row[] = "best\top\tn=1\tone\trows=6\t0.5\t64\t\nbest\top\tn=2\ttwo\t\t0.5\t64\t\n";
+    static const char *const others[] = {"# device: nothing like it*\n", "# device: *\n# driver: none\n",
+                                         "# device: *\n# kernels: family none*\n", ""};
+    char text[512], path[256];
+    open_device(&dev);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        snprintf(text, sizeof text, "# a table\n%s%s", others[i], row);
+        lh_kept_add_shipped(dev, "test", text);
+        cr_expect_null(lh_kept_find(dev, LH_KEPT_SHIPPED, "op", "n=1", NULL, NULL), "%s", others[i]);
+    }
+    snprintf(text, sizeof text, "# device: *\n# driver: *\n# kernels: family *\n%snonsense\n", row);
+    lh_kept_add_shipped(dev, "test", text);
+    cr_expect(strstr(warnings, "'test': 1 lines are no rows"), "%s", warnings);
+    const lh_kept *found = lh_kept_find(dev, LH_KEPT_SHIPPED, "op", "n=1", NULL, NULL);
+    cr_assert_not_null(found);
+    cr_expect_str_eq(found->parameters, "rows=6");
+    cr_expect_str_eq(best("n=1"), "", "it was not measured here");
+    lh_kept_forget_run(dev);
+    cr_expect_not_null(lh_kept_find(dev, LH_KEPT_SHIPPED, "op", "n=2", NULL, NULL));
+    add(dev, LH_KEPT_BEST, "n=3", "three");
+    lh_str table = {0};
+    cr_assert_eq(lh_kept_export(dev, &table), LEHR_OK);
+    cr_expect(strstr(lh_str_text(&table), "# device: ") != NULL);
+    cr_expect(strstr(lh_str_text(&table), "best\top\tn=3\tthree") != NULL);
+    cr_expect_null(strstr(lh_str_text(&table), "n=1"));
+    lh_str_free(&table);
+    reopen();
+    free(read_store(path, sizeof path));
+    cr_expect_null(lh_kept_find(dev, LH_KEPT_SHIPPED, "op", "n=1", NULL, NULL), "stored");
+}
+
+/* The table in the source tree has no damage, and is for devices of its own kind. */
+Test(cache, shipped_tables_are_whole)
+{
+    open_device(&dev);
+    lh_kept_find(dev, LH_KEPT_BEST, "op", "n=1", NULL, NULL);
+    cr_expect_str_eq(warnings, "");
+}
+
 /* Two writers that opened the store when it was empty. */
 Test(cache, writers_do_not_lose_each_others_rows)
 {

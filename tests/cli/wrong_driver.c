@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A driver that computes wrongly, for LD_PRELOAD: launches of the kernel that WRONG_KERNEL names are accepted
+ * and not done. */
+#define _GNU_SOURCE
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef cl_int (*launch_fn)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *,
+                            const size_t *, cl_uint, const cl_event *, cl_event *);
+
+cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
+                              const size_t *global, const size_t *local, cl_uint waits,
+                              const cl_event *wait_list, cl_event *event)
+{
+    const char *wrong = getenv("WRONG_KERNEL");
+    char name[128] = "";
+    launch_fn real;
+    void *symbol = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
+    memcpy(&real, &symbol, sizeof real);
+    clGetKernelInfo(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name - 1, name, NULL);
+    if (wrong && !event && strcmp(name, wrong) == 0) return CL_SUCCESS;
+    return real(queue, kernel, dims, offset, global, local, waits, wait_list, event);
+}
