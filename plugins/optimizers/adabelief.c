@@ -31,14 +31,9 @@ static const lehr_preset presets[] = {
 
 static lehr_status scalar(const lehr_update *u, const double *s, double *out)
 {
-    double t = (double)u->t;
     (void)s;
-    out[SHARE1] = 1 - u->p[BETA1];
-    out[SHARE2] = 1 - u->p[BETA2];
-    out[CORRECT1] = 1 / (1 - pow(u->p[BETA1], t));
-    out[CORRECT2] = 1 / sqrt(1 - pow(u->p[BETA2], t));
-    out[EPS_T] = u->p[RECTIFY] != 0 ? u->p[EPS] * out[CORRECT2] : u->p[EPS];
-    out[FACTOR] = u->p[RECTIFY] != 0 ? rectification(u->p[BETA2], t) : 1;
+    rectified_scalars((double)u->t, u->p[BETA1], u->p[BETA2], u->p[EPS], u->p[RECTIFY] != 0,
+                      u->p[RECTIFY] != 0, out + SHARE1);
     out[SHRINK] = decay_shrink(u, u->p[WEIGHT_DECAY], u->p[DECAY]);
     return LEHR_OK;
 }

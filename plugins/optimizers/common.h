@@ -49,4 +49,17 @@ static inline double rectification(double beta2, double t)
     if (!(rho > 5)) return 0;
     return sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho));
 }
+
+/* What rectified rules compute for a step: the scalars share1, share2, correct1, correct2, eps_t and
+ * the factor, in this order.  uncorrected: eps stands beside the root of the uncorrected average. */
+static inline void rectified_scalars(double t, double beta1, double beta2, double eps,
+                                     int uncorrected, int rectify, double out[6])
+{
+    out[0] = 1 - beta1;
+    out[1] = 1 - beta2;
+    out[2] = 1 / (1 - pow(beta1, t));
+    out[3] = 1 / sqrt(1 - pow(beta2, t));
+    out[4] = uncorrected ? eps * out[3] : eps;
+    out[5] = rectify ? rectification(beta2, t) : 1;
+}
 #endif
