@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Everything in bench, into files: run.py BUILD PYTHON [--short] [--out DIR] [--only PART,...]
 
-PYTHON is one that has torch and numpy.  Parts: step, conv, gemm, optimizer, start, threads, ops (lehr-bench on its
-own).  Into DIR, bench/results/DEVICE/DATE by default, go one CSV a part, roofline.svg, ratios.svg and README.md with
+PYTHON is one that has torch and numpy.  Parts: step, conv, gemm, optimizer, start, threads, and lehr-bench on its own:
+ops, direct.  Into DIR, bench/results/DEVICE/DATE by default, go one CSV a part, roofline.svg, direct.svg, ratios.svg and README.md with
 what was printed.  About 15 minutes on two cores; --short about 4.  A machine that does nothing else is wanted:
 rounds alternate, but other programs still widen the spread."""
 import argparse
@@ -19,8 +19,8 @@ import peer
 
 PEERS = HERE / "peers"
 # part: arguments of the full run, of the short one
-PARTS = {"step": (["--rounds", "9", "--seconds", "60"], ["--rounds", "3", "--seconds", "20", "vgg6", "resnet20"]),
-         "conv": (["--rounds", "7", "--seconds", "4"], ["--rounds", "3", "--only", "vgg6"]),
+PARTS = {"step": (["--rounds", "9", "--seconds", "45"], ["--rounds", "3", "--seconds", "20", "vgg6", "resnet20"]),
+         "conv": (["--rounds", "9", "--seconds", "3"], ["--rounds", "3", "--only", "vgg6"]),
          "gemm": (["--rounds", "9", "--seconds", "6"], ["--rounds", "3", "--seconds", "3"]),
          "optimizer": (["--rounds", "21"], ["--rounds", "5"]),
          "start": (["--rounds", "2"], ["--rounds", "1"]),
@@ -40,17 +40,19 @@ def told(command, log):
     return None if process.wait() else lines
 
 
-def ops(a, out, log):
-    """lehr-bench on the variants that lehr chooses: what each reaches of the roofline."""
-    command = [str(a.build / "bench" / "lehr-bench"), "--chosen", "yes", "--rounds", "3" if a.short else "7",
-               "--csv", str(out / "ops.csv")]
+def ops(a, out, log, part):
+    """lehr-bench: what the variants that lehr chooses reach of the roofline; direct: the direct convolutions, most of
+    which stand behind Winograd's."""
+    command = [str(a.build / "bench" / "lehr-bench"), "--rounds", "3" if a.short else "7", "--csv", str(out / f"{part}.csv")]
+    command += ["--chosen", "yes"] if part == "ops" else ["--op", "conv", "--variant", "direct_cpu"]
     if a.tiny:
-        command += ["--level", "0", "--op", "add"]
-    elif a.short:
+        command += ["--level", "0", "--case", "1", *(["--op", "add"] if part == "ops" else [])]
+    elif a.short and part == "ops":
         command += ["--op", "batchnorm"]
     if told(command, log) is None:
         return False
-    subprocess.run([sys.executable, HERE / "plot.py", "roofline", out / "ops.csv", out / "roofline.svg"], check=True)
+    subprocess.run([sys.executable, HERE / "plot.py", "roofline", out / f"{part}.csv",
+                    out / f"{'roofline' if part == 'ops' else part}.svg"], check=True)
     return True
 
 
@@ -61,7 +63,7 @@ def main():
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--tiny", action="store_true", help="small problems: to see that it works")
     parser.add_argument("--out", type=pathlib.Path)
-    parser.add_argument("--only", default=",".join([*PARTS, "ops"]))
+    parser.add_argument("--only", default=",".join([*PARTS, "ops", "direct"]))
     a = parser.parse_args()
     lehr = peer.Lehr(a.build)
     about = lehr.about
@@ -76,8 +78,8 @@ def main():
            "brackets are the least and the largest of all rounds.\n"]
     start, failed, files = time.monotonic(), [], []
     for part in a.only.split(","):
-        if part == "ops":
-            failed += [] if ops(a, out, log) else ["ops"]
+        if part in ("ops", "direct"):
+            failed += [] if ops(a, out, log, part) else [part]
             continue
         how = ["--tiny", "--rounds", "1"] if a.tiny else PARTS[part][a.short]
         csv = out / f"{part}.csv"

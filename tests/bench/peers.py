@@ -21,14 +21,14 @@ with tempfile.TemporaryDirectory() as work:
     if done.returncode:
         sys.exit(f"run.py ended with {done.returncode}\n{done.stdout}{done.stderr}")
     out = pathlib.Path(work)
-    for part in ("step", "conv", "gemm", "optimizer", "start", "threads", "ops"):
+    for part in ("step", "conv", "gemm", "optimizer", "start", "threads", "ops", "direct"):
         if part == "threads" and "cannot be kept to one thread" in done.stdout:
             continue
         lines = [line for line in (out / f"{part}.csv").read_text().splitlines() if not line.startswith("#")]
         rows = list(csv.DictReader(lines))
         if not rows or not all(float(row.get("ratio") or 1) > 0 for row in rows):
             sys.exit(f"{part}.csv has no figures: {lines}")
-    for name in ("roofline.svg", "ratios.svg", "README.md"):
+    for name in ("roofline.svg", "direct.svg", "ratios.svg", "README.md"):
         if (out / name).stat().st_size < 300:
             sys.exit(f"{name} is missing or empty")
 print("every comparison ran")
