@@ -65,15 +65,7 @@ LH_MOVES(__private)
 #define LH_PREFETCH(p) (void)(p)
 #endif
 
-/* Stores a vector past the caches, without fetching its line first, where the compiler knows how: for
- * results that no cache would keep.  `to` must be LH_ALIGNED. */
-#define LH_STREAM(value, to) LH_VSTORE(value, 0, to)
-#if defined __has_builtin && VW > 1
-#if __has_builtin(__builtin_nontemporal_store)
-#undef LH_STREAM
-#define LH_STREAM(value, to) __builtin_nontemporal_store(value, (__global LH_V *)(to))
-#endif
-#endif
+/* Whether LH_VSTREAM may store here. */
 #define LH_ALIGNED(to) ((size_t)(to) % sizeof(LH_V) == 0)
 
 /* A task: one work-item in its work-group, with a loop of its own (CPU family). */

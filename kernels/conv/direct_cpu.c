@@ -9,7 +9,7 @@
 enum { PACK, CONV };                                  /* exec->kernels */
 enum { BAND, BLOCK, STAGED_BYTES, CHUNK };            /* exec->number */
 enum { STAGED_WISH_KB = 128 };
-enum { STREAM_LEAST = 1024 * 1024 }; /* bytes of output that go past the caches */
+enum { STREAM_LEAST = 16 << 20 }; /* bytes of output that the next op would not find in a cache */
 enum { TASKS_WISH = 64 };                             /* enough to keep any CPU busy */
 enum { PACK_WISH = 8192, UNROLL_MOST = 32 };          /* weights of a task; steps of a tap row */
 
@@ -103,6 +103,14 @@ static size_t staged_bytes(const pass *c, int band)
     return (rows * cols * (size_t)c->in_c + 16) * sizeof(float);
 }
 
+/* Whether no output meets padding. */
+static bool in_place(const pass *c)
+{
+    return c->h.low >= 0 && c->w.low >= 0 &&
+           (c->h.grid - 1) * c->h.stride + c->h.low + c->h.span <= c->h.in &&
+           (c->w.grid - 1) * c->w.stride + c->w.low + c->w.span <= c->w.in;
+}
+
 /* Of the largest batch. */
 static size_t out_bytes(const lh_exec *e, const pass *c)
 {
@@ -138,7 +146,7 @@ static lehr_status prepare(lh_exec *e, const pass *c)
     int run = c->w.filter * c->in_c, taps = c->h.filter * c->w.filter, block = vectors * width;
     e->number[BAND] = band;
     e->number[BLOCK] = block;
-    e->number[STAGED_BYTES] = (int64_t)staged_bytes(c, band);
+    e->number[STAGED_BYTES] = in_place(c) ? 64 : (int64_t)staged_bytes(c, band);
     e->number[CHUNK] = PACK_WISH / (taps * block) ? PACK_WISH / (taps * block) : 1;
     /* The packed weights, then the bias. */
     e->workspace = lh_round_up((size_t)c->out_c, (size_t)block) * sizeof(float) *
@@ -148,11 +156,12 @@ static lehr_status prepare(lh_exec *e, const pass *c)
              "-DVW=%d -DNV=%d -DROWS=%d -DTC=%d -DC=%d -DH=%d -DW=%d -DK=%d -DOH=%d -DOW=%d -DR=%d "
              "-DS=%d -DSH=%d -DSW=%d -DOSH=%d -DOSW=%d -DPT=%d -DPL=%d -DGRID_H=%d -DGRID_W=%d "
              "-DLO_H=%d -DLO_W=%d -DSPAN_H=%d -DSPAN_W=%d -DBAND=%d -DTRANSPOSED=%d -DRELU=%d "
-             "-DUNROLL=%d -DSTREAM=%d",
+             "-DUNROLL=%d -DSTREAM=%d -DIN_PLACE=%d",
              width, vectors, rows, cols, c->in_c, c->h.in, c->w.in, c->out_c, c->h.out, c->w.out,
              c->h.filter, c->w.filter, c->h.stride, c->w.stride, c->h.out_stride, c->w.out_stride,
              c->h.pad, c->w.pad, c->h.grid, c->w.grid, c->h.low, c->w.low, c->h.span, c->w.span, band,
-             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, out_bytes(e, c) > STREAM_LEAST);
+             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, out_bytes(e, c) > STREAM_LEAST,
+             in_place(c));
     lehr_status st = lh_exec_kernel(e, PACK, "conv/direct_cpu.cl", "pack", "%s", options);
     if (st != LEHR_OK) return st;
     return lh_exec_kernel(e, CONV, "conv/direct_cpu.cl", "conv_direct", "%s", options);

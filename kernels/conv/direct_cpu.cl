@@ -7,8 +7,9 @@
  * Layouts: in [n][H][W][C], out [n][OH][OW][K], packed as above, zero-padded to whole blocks, and
  * followed by the padded bias [blocks][BLOCK].
  * Launch: one work-item per work-group; x = image * bands, y = share of the blocks.  A task stages
- * the input rows of its BAND grid rows, padding included, in local memory; then a tap row is one
- * run of taps_w * C consecutive floats for each pixel and the inner loop has no tests.
+ * the input rows of its BAND grid rows, padding included, in local memory (unless there is none);
+ * then a tap row is one run of taps_w * C consecutive floats for each pixel and the inner loop has
+ * no tests.
  * Register tile: ROWS pixels x NV vectors: ROWS / TC grid rows by TC columns, with constant
  * distances, or with TC = 0 the next ROWS pixels of the band, wherever they are.
  * Summation order: bias, then r, s, c, without rows of taps that are padding for the whole tile. */
@@ -16,8 +17,16 @@
 #include "conv/tile.cl"
 
 #define BLOCKS ((K + BLOCK - 1) / BLOCK)
+#if IN_PLACE /* nothing is padding: read where it lies */
+#define FROM __global
+#define COLS W
+#else
+#define FROM __local
 #define COLS ((GRID_W - 1) * SW + SPAN_W)
+#endif
 #define PITCH (COLS * C)
+/* Cache lines that a tile asks for. */
+#define AHEAD (BAND * SH * W * C / 16 / (BAND * GRID_W * OSH * OSW / ROWS * BLOCKS + 1) + 1)
 
 /* One dimension of a class: outputs offset + step * i, i < grid, start at inputs origin +
  * stride * i; its taps are filter elements first, first + next, … */
@@ -98,9 +107,17 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
     int n = get_global_id(0) / bands, first = get_global_id(0) % bands * BAND;
     int rows = min(BAND, GRID_H - first), top = first * SH + LO_H;
     __global const float *bias = packed + (size_t)BLOCKS * BLOCK * C * R * S;
+#if IN_PLACE
+    FROM const float *input = in + (((size_t)n * H + top) * W + LO_W) * C;
+#else
+    FROM const float *input = staged;
     stage_rows(staged, in + (size_t)n * H * W * C, top, LO_W, (rows - 1) * SH + SPAN_H, COLS);
+#endif
     out += (size_t)n * OH * OW * K;
     bool aligned = LH_ALIGNED(out) && K % VW == 0;
+    /* Meanwhile a task asks for what the next one will stage. */
+    size_t asked = ((size_t)n * H + min(H, max(0, top + (rows - 1) * SH + SPAN_H))) * W * C;
+    size_t wanted = min(asked + BAND * SH * W * C, get_global_size(0) / bands * H * W * C);
 
     for (int block = get_global_id(1); block < BLOCKS; block += get_global_size(1)) {
         int channels = K - block * BLOCK;
@@ -114,8 +131,8 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
                 int taps = down.taps * across.taps, run = across.taps * C;
                 __global const float *weights = class_weights + (size_t)block * taps * C * BLOCK;
                 __global float *y = out + (size_t)(class / OSW * OW + class % OSW) * K + block * BLOCK;
-                __local const float *origin =
-                    taps ? staged + (down.origin - LO_H) * PITCH + (across.origin - LO_W) * C : staged;
+                FROM const float *origin = input;
+                if (taps) origin += (down.origin - LO_H) * PITCH + (across.origin - LO_W) * C;
                 class_weights += (size_t)BLOCKS * taps * C * BLOCK;
 #if TC
                 /* Rows of taps that lie outside the image for all rows of the tile. */
@@ -124,7 +141,7 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
                 if ((first + row) * OSH + class / OSW >= OH) continue;
                 y += (size_t)(first + row) * OSH * OW * K;
                 for (int col = 0; col < across.grid; col += TC, y += TC * OSW * K) {
-                    __local const float *x = origin + (row * SH + r0) * PITCH + col * SW * C;
+                    FROM const float *x = origin + (row * SH + r0) * PITCH + col * SW * C;
 #define NEXT_ROW x += PITCH;
 #else
                 const int r0 = 0, r1 = down.taps;
@@ -133,7 +150,7 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
                 for (int done = 0; done < pixels; done += ROWS) {
                     /* Where the tile's pixels are; those past the end repeat the last one. */
 #define ROW_PLACE(i)                                                                               \
-    __local const float *x##i = origin + row * SH * PITCH + col * SW * C;                          \
+    FROM const float *x##i = origin + row * SH * PITCH + col * SW * C;                          \
     int y##i = (row * OSH * OW + col * OSW) * K;                                                   \
     if (done + i + 1 < pixels && ++col == across.grid) {                                                \
         col = 0;                                                                                   \
@@ -143,6 +160,8 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
 #define ROW_NEXT(i) x##i += PITCH;
 #define NEXT_ROW EACH_ROW(ROW_NEXT)
 #endif
+                    for (int i = 0; i < AHEAD && asked < wanted; i++, asked += 16)
+                        LH_PREFETCH(in + asked);
                     TILE_DECLARE
                     {
                         LOAD_UV(bias + block * BLOCK)

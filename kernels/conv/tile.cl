@@ -56,8 +56,8 @@
     LH_VSTORE(a##i, 0, to);                                                                        \
     SECOND(LH_VSTORE(b##i, 0, (to) + VW);)
 #define ROW_STREAM(i, to)                                                                          \
-    LH_STREAM(a##i, to);                                                                           \
-    SECOND(LH_STREAM(b##i, (to) + VW);)
+    LH_VSTREAM(a##i, 0, to);                                                                          \
+    SECOND(LH_VSTREAM(b##i, 1, to);)
 /* u (and v) = the vectors at from. */
 #define LOAD_UV(from)                                                                              \
     LH_V u = LH_VLOAD(0, from);                                                                    \
