@@ -160,7 +160,7 @@ static lehr_status prepare(lh_exec *e, const pass *c)
              width, vectors, rows, cols, c->in_c, c->h.in, c->w.in, c->out_c, c->h.out, c->w.out,
              c->h.filter, c->w.filter, c->h.stride, c->w.stride, c->h.out_stride, c->w.out_stride,
              c->h.pad, c->w.pad, c->h.grid, c->w.grid, c->h.low, c->w.low, c->h.span, c->w.span, band,
-             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, out_bytes(e, c) > STREAM_LEAST,
+             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, c->out_c % width == 0 && out_bytes(e, c) > STREAM_LEAST,
              in_place(c));
     lehr_status st = lh_exec_kernel(e, PACK, "conv/direct_cpu.cl", "pack", "%s", options);
     if (st != LEHR_OK) return st;

@@ -114,7 +114,7 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
     stage_rows(staged, in + (size_t)n * H * W * C, top, LO_W, (rows - 1) * SH + SPAN_H, COLS);
 #endif
     out += (size_t)n * OH * OW * K;
-    bool aligned = LH_ALIGNED(out) && K % VW == 0;
+    bool aligned = LH_ALIGNED(out);
     /* Meanwhile a task asks for what the next one will stage. */
     size_t asked = ((size_t)n * H + min(H, max(0, top + (rows - 1) * SH + SPAN_H))) * W * C;
     size_t wanted = min(asked + BAND * SH * W * C, get_global_size(0) / bands * H * W * C);

@@ -5,20 +5,44 @@
  * Layouts: x NHWC, dy [n][P][Q][K]; partial [slot][block][R][PATCH][BLOCK] with PATCH >= S*C (one
  * filter row is a run of S*C consecutive floats of the padded input), then bias sums
  * [slot][block][BLOCK]; dw logical [K][C][R][S].
- * Launch: one work-item per work-group; filter_partial over (slot, block of channels),
- * filter_reduce over (block, c).  Slot t takes the units t, t + slots, …; a unit is BAND output
- * rows of IMAGES images, staged with their padding in local memory; so are the block's channels of
- * dy with -DSTAGE_DY=1.
+ * Launch: one work-item per work-group; filter_partial over (slot, share of the blocks),
+ * filter_reduce over (block, chunk of c).  Slot t takes the units t, t + slots, …; a unit is BAND
+ * output rows of IMAGES images, staged with their padding in local memory (unless there is none); so
+ * are a block's channels of dy with -DSTAGE_DY=1.
  * Register tile: ROWS patch elements x NV vectors of channels, summed over a unit's positions.
- * Summation order: positions of a unit, units of a slot, slots: it depends on shapes alone. */
+ * Summation order: positions of a unit (without rows that meet padding), units of a slot, slots: it
+ * depends on shapes alone. */
 #include "common.cl"
 #include "conv/tile.cl"
 
 #define PATCH ((S * C + ROWS - 1) / ROWS * ROWS)
 #define PARTIAL (R * PATCH * BLOCK)
 #define COLS ((Q - 1) * SW + S)
+#define BLOCKS ((K + BLOCK - 1) / BLOCK)
+#if R == 1 && S == 1 /* only the pixels that count, at distances that are spread over cache sets */
+#define FROM __local
+#define PIXEL (((PATCH + 15) / 16 | 1) * 16)
+#define STEP PIXEL
+#define PITCH (Q * PIXEL)
+#define IMAGE (BAND * PITCH)
+#define ROW_STEP PITCH
+#elif IN_PLACE /* nothing is padding, and no tile reads past a patch: x is read where it lies */
+#define FROM __global
+#define PITCH (W * C)
+#define IMAGE (H * W * C)
+#define STEP (SW * C)
+#define ROW_STEP (SH * PITCH)
+#else
+#define FROM __local
 #define PITCH (COLS * C)
-#define STAGED_ROWS ((BAND - 1) * SH + R)
+#define IMAGE (((BAND - 1) * SH + R) * PITCH)
+#define STEP (SW * C)
+#define ROW_STEP (SH * PITCH)
+#endif
+/* Cache lines of x, and positions of dy, of the next unit that a tile asks for. */
+#define TILES (R * PATCH / ROWS)
+#define AHEAD_LINES (IMAGES * BAND * SH * W * C / 16 / TILES + 1)
+#define AHEAD_POSITIONS (IMAGES * BAND * Q / TILES + 1)
 
 #if STAGE_DY
 #define DY_SPACE __local
@@ -41,6 +65,19 @@ void stage_block(__local float *to, __global const float *dy, int pixels, int ch
     }
 }
 
+#ifdef PIXEL
+/* The pixels that a 1x1 filter meets at `rows` rows of positions; zeros outside the image. */
+void stage_pixels(__local float *to, __global const float *image, int top, int rows)
+{
+    for (int row = 0; row < rows; row++)
+        for (int q = 0; q < Q; q++, to += PIXEL) {
+            int h = top + row * SH, w = q * SW - PL;
+            if (h >= 0 && h < H && w >= 0 && w < W) copy_floats(to, image + (h * W + w) * C, C);
+            else clear_floats(to, C);
+        }
+}
+#endif
+
 /* sum[BLOCK] += the block's channels of `pixels` positions. */
 void add_block(__local float *sum, DY_SPACE const float *dy, int pixels)
 {
@@ -53,87 +90,121 @@ void add_block(__local float *sum, DY_SPACE const float *dy, int pixels)
 
 LH_TASK void filter_partial(__global const float *restrict x, __global const float *restrict dy,
                             __global float *restrict partial, ulong bias_at, int images,
-                            __local float *staged, __local float *block_dy, __local float *sum)
+                            __local float *staged, __local float *block_dy, __local float *sums)
 {
     int slot = get_global_id(0), slots = get_global_size(0);
-    int block = get_global_id(1), blocks = get_global_size(1);
-    int channels = K - block * BLOCK, bands = (P + BAND - 1) / BAND;
+    int share = get_global_id(1), shares = get_global_size(1), bands = (P + BAND - 1) / BAND;
     int units = (images + IMAGES - 1) / IMAGES * bands;
-    __global float *own = partial + (size_t)(slot * blocks + block) * PARTIAL;
-    for (int i = 0; i < PARTIAL; i += VW) LH_VSTORE((LH_V)0.0f, 0, own + i);
-    clear_floats(sum, BLOCK);
-#if PATCH > S * C
+    __global float *bias_sums = partial + bias_at + (size_t)slot * BLOCKS * BLOCK;
+    partial += (size_t)slot * BLOCKS * PARTIAL;
+    clear_floats(sums, BLOCKS * BLOCK);
+#if PATCH > S * C || defined PIXEL
     /* The last tile of a patch reads, and drops, floats past the last staged pixel. */
-    clear_floats(staged, IMAGES * STAGED_ROWS * PITCH + ROWS);
+    clear_floats(staged, IMAGES * IMAGE + ROWS);
 #endif
 
     for (int unit = slot; unit < units; unit += slots) {
         int first = unit % bands * BAND, rows = min(BAND, P - first);
         int image = unit / bands * IMAGES, count = min(IMAGES, images - image);
+        __global const float *unit_x = x + (size_t)image * H * W * C;
+#ifdef PIXEL
+        FROM const float *input = staged;
         for (int i = 0; i < count; i++)
-            stage_rows(staged + i * STAGED_ROWS * PITCH, x + (size_t)(image + i) * H * W * C,
-                       first * SH - PT, -PL, (rows - 1) * SH + R, COLS);
-        /* A unit's positions are neighbours in dy: rows of one image, or whole images. */
-        __global const float *unit_dy = dy + ((size_t)image * P + first) * Q * K + block * BLOCK;
-#if STAGE_DY
-        stage_block(block_dy, unit_dy, count * rows * Q, channels);
-        DY_SPACE const float *own_dy = block_dy;
+            stage_pixels(staged + i * IMAGE, unit_x + (size_t)i * H * W * C, first * SH - PT, rows);
+#elif IN_PLACE
+        FROM const float *input = unit_x + (first * SH - PT) * PITCH - PL * C;
 #else
-        DY_SPACE const float *own_dy = unit_dy;
+        FROM const float *input = staged;
+        for (int i = 0; i < count; i++)
+            stage_rows(staged + i * IMAGE, unit_x + (size_t)i * H * W * C, first * SH - PT, -PL,
+                       (rows - 1) * SH + R, COLS);
 #endif
-        for (int r = 0; r < R; r++)
-            for (int j = 0; j < PATCH; j += ROWS) {
-                __global float *to = own + (r * PATCH + j) * BLOCK;
-                DY_SPACE const float *d = own_dy;
-                TILE_DECLARE
+        /* Meanwhile a task asks for the next unit, where it begins and as much as a whole one. */
+        int next = unit + slots < units ? unit + slots : unit;
+        size_t next_row = (size_t)(next / bands * IMAGES) * P + next % bands * BAND;
+        size_t asked_x = ((size_t)(next / bands * IMAGES) * H + next % bands * BAND * SH) * W * C;
+        size_t wanted_x = min(asked_x + IMAGES * BAND * SH * W * C, (size_t)images * H * W * C);
+        for (int block = share; block < BLOCKS; block += shares) {
+            __global float *own = partial + (size_t)block * PARTIAL;
+            int channels = K - block * BLOCK;
+            /* A unit's positions are neighbours in dy: rows of one image, or whole images. */
+            __global const float *unit_dy = dy + ((size_t)image * P + first) * Q * K + block * BLOCK;
+#if STAGE_DY
+            stage_block(block_dy, unit_dy, count * rows * Q, channels);
+            DY_SPACE const float *own_dy = block_dy;
+#else
+            DY_SPACE const float *own_dy = unit_dy;
+#endif
+            size_t asked_dy = next_row * Q;
+            size_t wanted_dy = min(asked_dy + IMAGES * BAND * Q, (size_t)images * P * Q);
+            for (int r = 0; r < R; r++) {
+                /* The rows whose tap r is inside the image. */
+                int top = first * SH - PT + r;
+                int row0 = max(0, (-top + SH - 1) / SH), row1 = min(rows, (H - top + SH - 1) / SH);
+                for (int j = 0; j < PATCH; j += ROWS) {
+                    __global float *to = own + (r * PATCH + j) * BLOCK;
+                    for (int i = 0; i < AHEAD_LINES && asked_x < wanted_x; i++, asked_x += 16)
+                        LH_PREFETCH(x + asked_x);
+                    for (int i = 0; i < AHEAD_POSITIONS && asked_dy < wanted_dy; i++, asked_dy++)
+                        for (int l = 0; l < min(BLOCK, channels); l += 16)
+                            LH_PREFETCH(dy + asked_dy * K + block * BLOCK + l);
+                    TILE_DECLARE
+#define ROW_ZERO(i) a##i = (LH_V)0.0f; SECOND(b##i = (LH_V)0.0f;)
 #define ROW_GET(i) ROW_LOAD(i, to + i * BLOCK)
 #define ROW_PUT(i) ROW_STORE(i, to + i * BLOCK)
 #define ROW_TAP(i) ROW_FMA(i, p[i])
-                EACH_ROW(ROW_GET)
-                for (int i = 0; i < count; i++)
-                    for (int row = 0; row < rows; row++) {
-                        __local const float *p =
-                            staged + (i * STAGED_ROWS + row * SH + r) * PITCH + j;
-                        for (int q = 0; q < Q; q++, p += SW * C, d += DY_STEP) {
-                            LOAD_UV(d)
-                            EACH_ROW(ROW_TAP)
-                        }
+                    if (unit == slot) {
+                        EACH_ROW(ROW_ZERO)
+                    } else {
+                        EACH_ROW(ROW_GET)
                     }
-                EACH_ROW(ROW_PUT)
+                    for (int i = 0; i < count; i++)
+                        for (int row = row0; row < row1; row++) {
+                            FROM const float *p = input + i * IMAGE + row * ROW_STEP + r * PITCH + j;
+                            DY_SPACE const float *d = own_dy + (i * rows + row) * Q * DY_STEP;
+                            for (int q = 0; q < Q; q++, p += STEP, d += DY_STEP) {
+                                LOAD_UV(d)
+                                EACH_ROW(ROW_TAP)
+                            }
+                        }
+                    EACH_ROW(ROW_PUT)
+                }
             }
 #if BIAS
-        add_block(sum, own_dy, count * rows * Q);
+            add_block(sums + block * BLOCK, own_dy, count * rows * Q);
 #endif
+        }
     }
 #if BIAS
-    for (int j = 0; j < BLOCK; j++)
-        partial[bias_at + (size_t)(slot * blocks + block) * BLOCK + j] = sum[j];
+    for (int block = share; block < BLOCKS; block += shares)
+        for (int j = block * BLOCK; j < (block + 1) * BLOCK; j++)
+            bias_sums[j] = sums[j];
 #endif
 }
 
 LH_TASK void filter_reduce(__global const float *restrict partial, __global float *restrict dw,
-                           __global float *restrict dbias, ulong bias_at, int slots)
+                           __global float *restrict dbias, ulong bias_at, int slots, int chunk)
 {
-    int block = get_global_id(0), blocks = get_global_size(0), c = get_global_id(1);
-    int channels = K - block * BLOCK;
-    for (int r = 0; r < R; r++)
-        for (int s = 0; s < S; s++)
-            for (int i = 0; i < BLOCK && i < channels; i += VW) {
-                __global const float *from = partial + (size_t)block * PARTIAL +
-                                             (r * PATCH + s * C + c) * BLOCK + i;
+    int block = get_global_id(0), channels = min(BLOCK, K - block * BLOCK);
+    int c0 = get_global_id(1) * chunk, c1 = min(c0 + chunk, C);
+    for (int c = c0; c < c1; c++)
+        for (int t = 0; t < R * S; t++)
+            for (int i = 0; i < channels; i += VW) {
+                __global const float *from =
+                    partial + (size_t)block * PARTIAL + (t / S * PATCH + t % S * C + c) * BLOCK + i;
                 LH_V sum = LH_VLOAD(0, from);
-                for (int t = 1; t < slots; t++)
-                    sum += LH_VLOAD(0, from + (size_t)t * blocks * PARTIAL);
+                for (int slot = 1; slot < slots; slot++)
+                    sum += LH_VLOAD(0, from + (size_t)slot * BLOCKS * PARTIAL);
                 float lanes[VW];
                 LH_VSTORE(sum, 0, lanes);
                 for (int l = 0; l < VW && i + l < channels; l++)
-                    dw[(((size_t)(block * BLOCK + i + l) * C + c) * R + r) * S + s] = lanes[l];
+                    dw[((size_t)(block * BLOCK + i + l) * C + c) * R * S + t] = lanes[l];
             }
 #if BIAS
-    for (int i = 0; c == 0 && i < BLOCK && i < channels; i++) {
+    for (int i = 0; c0 == 0 && i < channels; i++) {
         float sum = 0.0f;
-        for (int t = 0; t < slots; t++)
-            sum += partial[bias_at + (size_t)(t * blocks + block) * BLOCK + i];
+        for (int slot = 0; slot < slots; slot++)
+            sum += partial[bias_at + (size_t)(slot * BLOCKS + block) * BLOCK + i];
         dbias[block * BLOCK + i] = sum;
     }
 #endif
