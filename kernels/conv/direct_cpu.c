@@ -111,11 +111,12 @@ static bool in_place(const pass *c)
            (c->w.grid - 1) * c->w.stride + c->w.low + c->w.span <= c->w.in;
 }
 
-/* Of the largest batch. */
-static size_t out_bytes(const lh_exec *e, const pass *c)
+/* Whether the output of the largest batch goes past the caches. */
+static bool streams(const lh_exec *e, const pass *c)
 {
     size_t pixels = (size_t)c->h.out * (size_t)c->w.out * (size_t)e->op->batch(e->problem);
-    return pixels * (size_t)c->out_c * sizeof(float);
+    size_t width = lh_device_traits(e->dev)->vector_width, channels = (size_t)c->out_c;
+    return channels % width == 0 && pixels * channels * sizeof(float) > STREAM_LEAST;
 }
 
 static const char *declines(const pass *c, const lh_traits *t)
@@ -160,8 +161,7 @@ static lehr_status prepare(lh_exec *e, const pass *c)
              width, vectors, rows, cols, c->in_c, c->h.in, c->w.in, c->out_c, c->h.out, c->w.out,
              c->h.filter, c->w.filter, c->h.stride, c->w.stride, c->h.out_stride, c->w.out_stride,
              c->h.pad, c->w.pad, c->h.grid, c->w.grid, c->h.low, c->w.low, c->h.span, c->w.span, band,
-             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, c->out_c % width == 0 && out_bytes(e, c) > STREAM_LEAST,
-             in_place(c));
+             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, streams(e, c), in_place(c));
     lehr_status st = lh_exec_kernel(e, PACK, "conv/direct_cpu.cl", "pack", "%s", options);
     if (st != LEHR_OK) return st;
     return lh_exec_kernel(e, CONV, "conv/direct_cpu.cl", "conv_direct", "%s", options);

@@ -71,9 +71,10 @@ LH_TASK void pack(__global const float *restrict w, __global const float *restri
             int taps = down.taps * across.taps;
             for (int c = c0; c < c1; c++)
                 for (int t = 0; t < taps; t++) {
-                    int element = (down.first + t / across.taps * down.next) * S + across.first + t % across.taps * across.next;
+                    int r = down.first + t / across.taps * down.next;
+                    int s = across.first + t % across.taps * across.next;
                     __global const float *from =
-                        w + (size_t)block * BLOCK * out_step + (size_t)c * in_step + element;
+                        w + (size_t)block * BLOCK * out_step + (size_t)c * in_step + r * S + s;
                     __global float *line = to + (((size_t)block * taps + t) * C + c) * BLOCK;
                     for (int i = 0; i < BLOCK; i++)
                         line[i] = i < channels ? from[(size_t)i * out_step] : 0.0f;
