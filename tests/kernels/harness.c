@@ -195,16 +195,18 @@ static bool check_in_place(trial *t, lh_exec *exec)
     return fail_at(t->list->op->operands[out].name, "differs when computed in place");
 }
 
-static bool check_variant(trial *t, const lh_variant *variant)
+/* found (or NULL): its parameters. */
+static bool check_setting(trial *t, const lh_variant *variant, const char *parameters, lh_exec *found)
 {
     const lh_op *op = t->list->op;
     lh_exec *exec = NULL;
-    if (lh_exec_create_variant(t->dev, op, t->problem, variant, &exec) != LEHR_OK) {
+    if (lh_exec_create_with(t->dev, op, t->problem, variant, parameters, &exec) != LEHR_OK) {
         snprintf(report, sizeof report, "prepare: %s",
                  lehr_context_message(lh_device_context(t->dev)));
         return false;
     }
     bool ok = true;
+    if (found) *found = *exec;
     if (exec->workspace)
         ok = lh_buffer_create(t->dev, exec->workspace + GUARD, &t->args.workspace) == LEHR_OK;
     ok = ok && run_once(t, exec, 0xFF, false) && run_once(t, exec, 0x3B, true);
@@ -212,6 +214,26 @@ static bool check_variant(trial *t, const lh_variant *variant)
     ok = ok && check_in_place(t, exec);
     lh_buffer_free(&t->args.workspace);
     lh_exec_destroy(&exec);
+    return ok;
+}
+
+/* Every value of every parameter, the others by rule. */
+static bool check_parameters(trial *t, const lh_variant *variant, const lh_exec *exec,
+                             lh_check_counts *counts)
+{
+    char parameters[LH_PARAMETERS];
+    bool ok = true;
+    for (unsigned k = 0; k < exec->tunable_count && ok; k++)
+        for (unsigned i = 0; i < LH_MAX_VALUES && exec->tunables[k].values[i] && ok; i++) {
+            if (exec->tunables[k].values[i] == exec->tunables[k].rule) continue;
+            lh_exec_parameters_with(exec, k, exec->tunables[k].values[i], parameters);
+            ok = check_setting(t, variant, parameters, NULL);
+            counts->checked++;
+            if (ok) continue;
+            char reason[600];
+            snprintf(reason, sizeof reason, "%.599s", report);
+            snprintf(report, sizeof report, "with %s: %s", parameters, reason);
+        }
     return ok;
 }
 
@@ -223,8 +245,9 @@ static bool left_out(const lh_variant *variant)
     return name && strcmp(name, variant->name) == 0;
 }
 
+/* Parameters other than the rules' are tried on the first case that a variant takes, and where `settings`. */
 static bool check_problem(lehr_device *dev, const lh_case_list *list, const void *problem, int n,
-                          lh_check_counts *counts)
+                          bool settings, lh_check_counts *counts)
 {
     const lh_op *op = list->op;
     trial t = {.dev = dev, .list = list, .problem = problem};
@@ -252,8 +275,13 @@ static bool check_problem(lehr_device *dev, const lh_case_list *list, const void
         }
         accepted++;
         lh_enter(lh_device_context(dev));
-        ok = check_variant(&t, &op->variants[v]);
+        lh_exec found;
+        ok = check_setting(&t, &op->variants[v], "", &found);
         counts->checked++;
+        if (ok && found.tunable_count && (settings || !(counts->settled & 1u << v))) {
+            counts->settled |= 1u << v;
+            ok = check_parameters(&t, &op->variants[v], &found, counts);
+        }
         if (!ok) {
             char text[256], reason[700];
             op->describe(problem, text, sizeof text);
@@ -284,8 +312,8 @@ const char *lh_check_list(lehr_device *dev, const lh_case_list *list, int level,
             snprintf(report, sizeof report, "%s case %zu is invalid: %s", op->name, i, wrong);
             break;
         }
-        ok = check_problem(dev, list, problem, batch, counts);
-        if (ok && batch > 1) ok = check_problem(dev, list, problem, batch - 1, counts);
+        ok = check_problem(dev, list, problem, batch, level == 1 && i % 8 == 7, counts);
+        if (ok && batch > 1) ok = check_problem(dev, list, problem, batch - 1, false, counts);
     }
     free(problem);
     return report;
