@@ -97,10 +97,21 @@ static const char *declines(const lh_conv_problem *p, const pass *c, const lh_tr
     return NULL;
 }
 
+/* One to eight register tiles, as far as local memory goes. */
+static int choose_tiles(lh_exec *e, const pass *c, int tile)
+{
+    const lh_traits *t = lh_device_traits(e->dev);
+    int values[4], rows = tile_rows(t);
+    size_t count = 0;
+    for (int tiles = rows; tiles <= 8 * rows; tiles *= 2)
+        if (local_bytes(c, tile, tiles, block_of(c, t)) <= t->local_bytes) values[count++] = tiles;
+    return lh_exec_tunable(e, "tiles", count_tiles(c, t, tile), values, count);
+}
+
 static lehr_status prepare(lh_exec *e, const pass *c, int tile, bool relu)
 {
     const lh_traits *t = lh_device_traits(e->dev);
-    int tiles = count_tiles(c, t, tile), block = block_of(c, t), width = (int)t->vector_width;
+    int tiles = choose_tiles(e, c, tile), block = block_of(c, t), width = (int)t->vector_width;
     e->number[TILE] = tile;
     e->number[TILES] = tiles;
     e->number[BLOCK] = block;

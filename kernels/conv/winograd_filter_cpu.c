@@ -34,6 +34,17 @@ static int group_tiles(const lh_conv_problem *p, const lh_traits *t, int tile)
     return tiles;
 }
 
+static int choose_tiles(lh_exec *e, const lh_conv_problem *p, int tile)
+{
+    const lh_traits *t = lh_device_traits(e->dev);
+    int values[4];
+    size_t count = 0;
+    for (int tiles = LEAST_TILES; tiles <= 2 * MOST_TILES; tiles *= 2)
+        if (plane_bytes(tile, tiles, p->c) + plane_bytes(tile, tiles, p->k) <= t->local_bytes)
+            values[count++] = tiles;
+    return lh_exec_tunable(e, "tiles", group_tiles(p, t, tile), values, count);
+}
+
 static size_t count_slots(const lh_conv_problem *p, int tile, size_t groups)
 {
     size_t sums = (size_t)((tile + 2) * (tile + 2)) * (size_t)p->c * (size_t)p->k * sizeof(float);
@@ -66,7 +77,7 @@ static lehr_status prepare(lh_exec *e, int tile)
     const lh_conv_problem *p = lh_exec_problem(e);
     const lh_traits *t = lh_device_traits(e->dev);
     int width = (int)t->vector_width, vectors = p->k % (2 * width) == 0 ? 2 : 1;
-    int tiles = group_tiles(p, t, tile), square = (tile + 2) * (tile + 2);
+    int tiles = choose_tiles(e, p, tile), square = (tile + 2) * (tile + 2);
     size_t all = lh_conv_winograd_tiles(p->n, p->p, p->q, tile);
     int64_t slots = (int64_t)count_slots(p, tile, lh_div_up(all, (size_t)tiles));
     e->number[TILE] = tile;
