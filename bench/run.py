@@ -7,6 +7,7 @@ ops, direct.  Into DIR, bench/results/DEVICE/DATE by default, go one CSV a part,
 what was printed.  About 15 minutes on two cores; --short about 4.  A machine that does nothing else is wanted:
 rounds alternate, but other programs still widen the spread."""
 import argparse
+import os
 import pathlib
 import re
 import subprocess
@@ -19,18 +20,18 @@ import peer
 
 PEERS = HERE / "peers"
 # part: arguments of the full run, of the short one
-PARTS = {"step": (["--rounds", "9", "--seconds", "45"], ["--rounds", "3", "--seconds", "20", "vgg6", "resnet20"]),
-         "conv": (["--rounds", "9", "--seconds", "3"], ["--rounds", "3", "--only", "vgg6"]),
-         "gemm": (["--rounds", "9", "--seconds", "6"], ["--rounds", "3", "--seconds", "3"]),
+PARTS = {"step": (["--rounds", "9", "--seconds", "30"], ["--rounds", "3", "--seconds", "20", "vgg6", "resnet20"]),
+         "conv": (["--rounds", "9", "--seconds", "2"], ["--rounds", "3", "--only", "vgg6"]),
+         "gemm": (["--rounds", "9", "--seconds", "5"], ["--rounds", "3", "--seconds", "3"]),
          "optimizer": (["--rounds", "21"], ["--rounds", "5"]),
          "start": (["--rounds", "2"], ["--rounds", "1"]),
          "threads": (["--rounds", "9"], ["--rounds", "3"])}
 
 
-def told(command, log):
+def told(command, log, **env):
     """Runs, prints as it comes and keeps what was printed; None when it failed."""
     print("$ " + " ".join(command), flush=True)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **env})
     lines = []
     for line in process.stdout:
         print(line, end="", flush=True)
@@ -43,13 +44,13 @@ def told(command, log):
 def ops(a, out, log, part):
     """lehr-bench: what the variants that lehr chooses reach of the roofline; direct: the direct convolutions, most of
     which stand behind Winograd's."""
-    command = [str(a.build / "bench" / "lehr-bench"), "--rounds", "3" if a.short else "7", "--csv", str(out / f"{part}.csv")]
+    command = [str(a.build / "bench" / "lehr-bench"), "--rounds", "3" if a.short else "5", "--csv", str(out / f"{part}.csv")]
     command += ["--chosen", "yes"] if part == "ops" else ["--op", "conv", "--variant", "direct_cpu"]
     if a.tiny:
         command += ["--level", "0", "--case", "1", *(["--op", "add"] if part == "ops" else [])]
     elif a.short and part == "ops":
         command += ["--op", "batchnorm"]
-    if told(command, log) is None:
+    if told(command, log, **peer.PINNED) is None:
         return False
     subprocess.run([sys.executable, HERE / "plot.py", "roofline", out / f"{part}.csv",
                     out / f"{'roofline' if part == 'ops' else part}.svg"], check=True)
