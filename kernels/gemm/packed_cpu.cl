@@ -153,15 +153,21 @@ void narrow_tile(const operands *o)
     for (int i = 0; i < MR; i++) LH_VSTORE(sum[i][0], 0, o->sums + i * NR);
 }
 
-/* The last block of k of a whole tile: into C. */
+/* The last block of k of a whole tile: into C, whose lines are fetched meanwhile. */
 void last_tile(const operands *o, const epilogue *e, __global float *c, size_t ldc,
                __global const float *bias)
 {
+    const epilogue last = *e;
+    #pragma unroll
+    for (int i = 0; i < MR; i++) {
+        LH_PREFETCH(c + i * ldc);
+        LH_PREFETCH(c + i * ldc + VW);
+    }
     MULTIPLY(2)
     #pragma unroll
     for (int i = 0; i < MR; i++) {
-        LH_VSTORE(finish(e, sum[i][0], c, bias), 0, c);
-        LH_VSTORE(finish(e, sum[i][1], c + VW, bias + VW), 1, c);
+        LH_VSTORE(finish(&last, sum[i][0], c, bias), 0, c);
+        LH_VSTORE(finish(&last, sum[i][1], c + VW, bias + VW), 1, c);
         c += ldc;
     }
 }

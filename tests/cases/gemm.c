@@ -26,6 +26,8 @@ static bool problem(int level, size_t i, void *out)
                                             {128, 512, 2304, false, true},
                                             {512, 2304, 128, true, false},
                                             {32768, 64, 576, false, false},
+                                            {32768, 256, 64, false, true},
+                                            {32768, 64, 256, false, true},
                                             {64, 576, 32768, true, false},
                                             {512, 4096, 128, true, false},
                                             {128, 4096, 512, false, false},
