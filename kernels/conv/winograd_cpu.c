@@ -9,7 +9,7 @@
 
 enum { FILTER, CONV };          /* exec->kernels */
 enum { TILE, TILES, BLOCK, V_BYTES, M_BYTES }; /* exec->number */
-enum { CACHE_WISH = 700 * 1024 }; /* bytes of v and m: within a second-level cache of 1 MiB */
+enum { CACHE_WISH = 600 * 1024 }; /* bytes of v and m: within a second-level cache of 1 MiB */
 
 /* The convolution as the kernel sees it. */
 typedef struct pass {
@@ -117,7 +117,7 @@ static lehr_status prepare(lh_exec *e, const pass *c, int tile, bool relu)
     e->number[BLOCK] = block;
     e->number[V_BYTES] = (int64_t)plane_bytes(tile, tiles, c->c);
     e->number[M_BYTES] = (int64_t)plane_bytes(tile, tiles, block);
-    e->workspace = (size_t)((tile + 2) * (tile + 2)) * (size_t)c->c * (size_t)c->k * sizeof(float);
+    e->workspace = (size_t)(c->k / block) * plane_bytes(tile, block, c->c);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
@@ -138,7 +138,7 @@ static lehr_status run(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, c
                                     c->out_step, c->in_step, c->flip);
     if (st == LEHR_OK)
         st = lh_launch_tasks(e->dev, e->kernels[FILTER], (size_t)(c->k / e->number[BLOCK]),
-                             (size_t)c->c);
+                             (size_t)c->c / lh_device_traits(e->dev)->vector_width);
     if (st == LEHR_OK)
         st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmiLL", in, a->workspace, bias, out,
                             (int)tiles, (size_t)e->number[V_BYTES], (size_t)e->number[M_BYTES]);

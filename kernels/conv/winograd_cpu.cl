@@ -8,8 +8,8 @@
  * C and K are multiples of VW; P and Q are anything, edge tiles are cut.
  * Launch: one work-item per work-group, each TILES output tiles (of whatever images).
  * Local memory: v [SQUARE][TILES][C], the transformed windows; m [SQUARE][TILES][BLOCK], the
- * products.  Their planes are 16 floats further apart than needed, so that they do not share cache
- * sets.
+ * products.  Planes of u, v and m are 16 floats further apart than needed, so that they do not share
+ * cache sets.
  * Register tile: ROWS tiles x NV vectors of channels.  Summation order: c, then the transform.
  * Accuracy: docs/numerics.md, "Winograd". */
 #include "common.cl"
@@ -18,26 +18,29 @@
 
 #define SQUARE (POINTS * POINTS)
 #define V_STEP (TILES * C + 16)
+#define U_STEP (C * BLOCK + 16)
 #define M_STEP (TILES * BLOCK + 16)
 
-/* Over (block, c): the 3x3 filters from input channel c to the block, transformed. */
+/* Over (block, vector of input channels): the 3x3 filters to the block, transformed. */
 LH_TASK void winograd_filter(__global const float *restrict w, __global float *restrict u,
                              int out_step, int in_step, int flip)
 {
-    int block = get_global_id(0), c = get_global_id(1);
-    float g[9 * BLOCK];
+    int block = get_global_id(0), first = get_global_id(1) * VW;
+    float taps[VW * 9 * BLOCK]; /* read in order, since filters lie a multiple of pages apart */
+    w += (size_t)block * BLOCK * out_step + (size_t)first * in_step;
     for (int i = 0; i < BLOCK; i++)
-        for (int tap = 0; tap < 9; tap++)
-            g[tap * BLOCK + i] = block * BLOCK + i < K
-                ? w[(size_t)(block * BLOCK + i) * out_step + (size_t)c * in_step +
-                    (flip ? 8 - tap : tap)] : 0.0f;
-    u += ((size_t)block * SQUARE * C + c) * BLOCK;
-    for (int i = 0; i < BLOCK; i += VW) {
+        for (int c = 0; c < VW; c++)
+            for (int tap = 0; tap < 9; tap++)
+                taps[(c * 9 + (flip ? 8 - tap : tap)) * BLOCK + i] =
+                    w[(size_t)i * out_step + (size_t)c * in_step + tap];
+    u += (size_t)block * SQUARE * U_STEP + first * BLOCK;
+    for (int i = 0; i < VW * BLOCK; i += VW) {
+        const float *from = taps + i / BLOCK * 9 * BLOCK + i % BLOCK;
         LH_V t[3 * POINTS];
         EACH_POINT(DECLARE_R)
         for (int s = 0; s < 3; s++) {
-            LH_V g0 = LH_VLOAD(0, g + s * BLOCK + i), g1 = LH_VLOAD(0, g + (3 + s) * BLOCK + i);
-            LH_V g2 = LH_VLOAD(0, g + (6 + s) * BLOCK + i);
+            LH_V g0 = LH_VLOAD(0, from + s * BLOCK), g1 = LH_VLOAD(0, from + (3 + s) * BLOCK);
+            LH_V g2 = LH_VLOAD(0, from + (6 + s) * BLOCK);
             TRANSFORM_FILTER(g, r)
 #define KEEP(a) t[3 * a + s] = r##a;
             EACH_POINT(KEEP)
@@ -46,7 +49,7 @@ LH_TASK void winograd_filter(__global const float *restrict w, __global float *r
         for (int a = 0; a < POINTS; a++) {
             LH_V g0 = t[3 * a], g1 = t[3 * a + 1], g2 = t[3 * a + 2];
             TRANSFORM_FILTER(g, r)
-#define PUT(b) LH_VSTORE(r##b, 0, u + (POINTS * a + b) * C * BLOCK + i);
+#define PUT(b) LH_VSTORE(r##b, 0, u + (POINTS * a + b) * U_STEP + i);
             EACH_POINT(PUT)
 #undef PUT
         }
@@ -107,7 +110,7 @@ void multiply(__local const float *restrict v, __global const float *restrict u,
               __local float *restrict m, __global const float *in, int next)
 {
     int row = 0;
-    for (int f = 0; f < SQUARE; f++, v += V_STEP, m += M_STEP, u += C * BLOCK)
+    for (int f = 0; f < SQUARE; f++, v += V_STEP, m += M_STEP, u += U_STEP)
         for (int t = 0; t < TILES; t += ROWS, row++) {
             if (next >= 0 && row < TILE * TILES) prefetch_row(in, TILE * next + row);
             __local const float *p = v + t * C;
@@ -179,7 +182,7 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
         clear_floats(v + f * V_STEP + count * C, (TILES - count) * C);
     int next = first + 2 * TILES <= tiles ? first + TILES : -1;
     for (int k = 0; k < K; k += BLOCK, next = -1) {
-        multiply(v, u + (size_t)k * SQUARE * C, m, in, next);
+        multiply(v, u + (size_t)(k / BLOCK) * SQUARE * U_STEP, m, in, next);
         for (int t = 0; t < count; t++) {
             tile_place at = place_tile(first + t);
             __global float *to = out + (((size_t)at.n * P + at.h) * Q + at.w) * K + k;
