@@ -10,8 +10,8 @@
 #include "kernels/conv/conv.h"
 
 #define LH_CONV_FORWARD_VARIANTS(X)                                                                \
-    X(forward, winograd4_cpu, 3)                                                                   \
-    X(forward, winograd2_cpu, 0)                                                                   \
+    X(forward, winograd4_cpu, 3.6)                                                                 \
+    X(forward, winograd2_cpu, 1.1)                                                                 \
     X(forward, direct_cpu, 0)                                                                      \
     X(forward, gpu_pointwise, 0)                                                                   \
     X(forward, gpu_implicit_gemm, 0)                                                               \
@@ -19,8 +19,8 @@
     X(forward, gpu_winograd2, 0)                                                                   \
     X(forward, plain, 0)
 #define LH_CONV_DATA_VARIANTS(X)                                                                   \
-    X(data, winograd4_cpu, 3)                                                                      \
-    X(data, winograd2_cpu, 0)                                                                      \
+    X(data, winograd4_cpu, 3.6)                                                                    \
+    X(data, winograd2_cpu, 1.1)                                                                    \
     X(data, direct_cpu, 0)                                                                         \
     X(data, gpu_pointwise, 0)                                                                      \
     X(data, gpu_implicit_gemm, 0)                                                                  \
@@ -29,7 +29,7 @@
     X(data, plain, 0)
 #define LH_CONV_FILTER_VARIANTS(X)                                                                 \
     X(filter, winograd4_cpu, 3)                                                                    \
-    X(filter, winograd2_cpu, 0)                                                                    \
+    X(filter, winograd2_cpu, 1.4)                                                                  \
     X(filter, direct_cpu, 0)                                                                       \
     X(filter, gpu_pointwise, 0)                                                                    \
     X(filter, gpu_implicit_gemm, 0)                                                                \

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The accuracy gate of the Winograd kernels: every 3x3 layer with stride 1 of the built-in models, at its
+ * own size, against the reference in double, within the limit that docs/numerics.md derives for the
+ * variant.  The quick run takes two of resnet20's layers; LEHR_TEST_LEVEL=1 takes all.
+ * LEHR_TEST_ERRORS=1 prints how much of its limit each uses. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/conv/conv.h"
+#include "tests/kernels/harness.h"
+
+static const struct layer {
+    int c, size, k, pad;
+} layers[] = {
+    {16, 32, 16, 1}, {64, 8, 64, 1},                                                      /* quick */
+    {64, 32, 64, 1}, {64, 16, 128, 1}, {128, 16, 128, 1}, {128, 8, 256, 1},               /* vgg6 */
+    {256, 8, 256, 1}, {32, 16, 32, 1},                                                    /* resnet20 */
+    {32, 15, 64, 0}, {64, 6, 64, 0},                                                      /* tutorial */
+    {32, 32, 32, 0}, {32, 15, 64, 1}, {64, 15, 64, 0},                                    /* keras-cnn */
+};
+
+static bool layer_problem(int level, size_t i, void *out)
+{
+    if (i >= (level ? LH_COUNT(layers) : 2)) return false;
+    const struct layer *l = &layers[i];
+    lh_conv_problem p = {.n = 2, .c = l->c, .h = l->size, .w = l->size, .k = l->k, .r = 3, .s = 3,
+                         .stride_h = 1, .stride_w = 1, .pad_top = l->pad, .pad_left = l->pad,
+                         .pad_bottom = l->pad, .pad_right = l->pad, .bias = true};
+    lh_conv_output(&p);
+    *(lh_conv_problem *)out = p;
+    return true;
+}
+
+/* The op with its Winograd rows only. */
+static void check(lehr_device *dev, const lh_op *whole, int level)
+{
+    lh_variant rows[8];
+    lh_op op = *whole;
+    op.variants = rows;
+    op.variant_count = 0;
+    for (unsigned v = 0; v < whole->variant_count && op.variant_count < LH_COUNT(rows); v++)
+        if (strncmp(whole->variants[v].name, "winograd", 8) == 0)
+            rows[op.variant_count++] = whole->variants[v];
+    lh_case_list list = {&op, layer_problem, NULL, NULL};
+    lh_check_counts counts = {0};
+    const char *failure = lh_check_list(dev, &list, level, &counts);
+    cr_expect(failure[0] == '\0', "%s", failure);
+    cr_expect(counts.checked > 0, "%s: no Winograd kernel was checked", op.name);
+}
+
+Test(winograd, errors_of_the_models_layers)
+{
+    const char *level = getenv("LEHR_TEST_LEVEL");
+    lehr_context *ctx = NULL;
+    lehr_device *dev = NULL;
+    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
+    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
+    if (lh_device_traits(dev)->cpu_family) {
+        check(dev, &lh_conv_forward, level ? atoi(level) : 0);
+        check(dev, &lh_conv_backward_data, level ? atoi(level) : 0);
+        check(dev, &lh_conv_backward_filter, level ? atoi(level) : 0);
+    }
+    lehr_device_destroy(&dev);
+    lehr_context_destroy(&ctx);
+}
