@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Everything in bench, into files: run.py BUILD PYTHON [--short] [--out DIR] [--only PART,...]
+[--device gpu --torch-device cuda]
 
 PYTHON is one that has torch and numpy.  Parts: step, conv, gemm, optimizer, start, threads, and lehr-bench on its own:
 ops, direct.  Into DIR, bench/results/DEVICE/DATE by default, go one CSV a part, roofline.svg, direct.svg, ratios.svg and README.md with
@@ -45,6 +46,7 @@ def ops(a, out, log, part):
     """lehr-bench: what the variants that lehr chooses reach of the roofline; direct: the direct convolutions, most of
     which stand behind Winograd's."""
     command = [str(a.build / "bench" / "lehr-bench"), "--rounds", "3" if a.short else "5", "--csv", str(out / f"{part}.csv")]
+    command += ["--device", a.device] if a.device else []
     command += ["--chosen", "yes"] if part == "ops" else ["--op", "conv", "--variant", "direct_cpu"]
     if a.tiny:
         command += ["--level", "0", "--case", "1", *(["--op", "add"] if part == "ops" else [])]
@@ -64,9 +66,13 @@ def main():
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--tiny", action="store_true", help="small problems: to see that it works")
     parser.add_argument("--out", type=pathlib.Path)
-    parser.add_argument("--only", default=",".join([*PARTS, "ops", "direct"]))
+    parser.add_argument("--device", help="lehr's: a number, cpu, gpu or part of a name (lehr devices)")
+    parser.add_argument("--torch-device", default="cpu", help="PyTorch's: cpu, cuda; on a GPU gemm, start, threads and "
+                        "direct, which are about CPUs, are left out unless named")
+    parser.add_argument("--only", default="")
     a = parser.parse_args()
-    lehr = peer.Lehr(a.build)
+    parts = [*PARTS, "ops", "direct"] if a.torch_device == "cpu" else ["step", "conv", "optimizer", "ops"]
+    lehr = peer.Lehr(a.build, a.device)
     about = lehr.about
     lehr.close()
     date = time.strftime("%Y-%m-%d", time.gmtime())
@@ -78,11 +84,14 @@ def main():
            f"{about['units']} compute units; made by `{command}`.  Ratios are the peer's time / lehr's; the figures in "
            "brackets are the least and the largest of all rounds.\n"]
     start, failed, files = time.monotonic(), [], []
-    for part in a.only.split(","):
+    where = ["--device", a.device] if a.device else []
+    for part in a.only.split(",") if a.only else parts:
         if part in ("ops", "direct"):
             failed += [] if ops(a, out, log, part) else [part]
             continue
         how = ["--tiny", "--rounds", "1"] if a.tiny else PARTS[part][a.short]
+        if part not in ("start", "threads"):
+            how = [*how, *where, "--torch-device", a.torch_device]
         csv = out / f"{part}.csv"
         if told([sys.executable, str(PEERS / f"{part}.py"), str(a.build), a.python, *how, "--csv", str(csv)], log) is None:
             failed.append(part)

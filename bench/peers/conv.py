@@ -58,7 +58,7 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--only", default="", help="layers whose name holds this")
     a = parser.parse_args()
-    lehr, torch = peer.Lehr(a.build), peer.Torch(a.python)
+    lehr, torch = peer.Lehr(a.build, a.device), peer.Torch(a.python, a.torch_device)
     print(f"{lehr.about}\n{torch.about}\n{'layer (variant of lehr)':58s} {'lehr ms':>9s} {'torch ms':>9s}  ratio")
     layers = [row for row in LAYERS if a.only in row[1]]
     rows = []

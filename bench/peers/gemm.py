@@ -41,8 +41,8 @@ def main():
     parser = peer.arguments(__doc__)
     parser.add_argument("--no-clblast", action="store_true", help="where lehr was built without it")
     a = parser.parse_args()
-    lehr, torch = peer.Lehr(a.build), peer.Torch(a.python)
-    clblast = None if a.no_clblast else peer.Lehr(a.build, LEHR_VARIANT="gemm=clblast")
+    lehr, torch = peer.Lehr(a.build, a.device), peer.Torch(a.python, a.torch_device)
+    clblast = None if a.no_clblast else peer.Lehr(a.build, a.device, LEHR_VARIANT="gemm=clblast")
     print(f"{lehr.about}\n{torch.about}\n{'product (variant of lehr)':58s} {'lehr ms':>9s} {'peer ms':>9s}  ratio")
     rows = []
     for problem, goal in [((33, 17, 40, 1, 1), None)] if a.tiny else PROBLEMS:

@@ -17,7 +17,7 @@ def main():
     a = parser.parse_args()
     if a.tiny:
         a.weights, a.tensors = 1000, 2
-    lehr, torch = peer.Lehr(a.build), peer.Torch(a.python)
+    lehr, torch = peer.Lehr(a.build, a.device), peer.Torch(a.python, a.torch_device)
     print(f"{lehr.about}\n{torch.about}\n{'update':58s} {'lehr ms':>9s} {'torch ms':>9s}  ratio")
     ours = lehr.make(f"optimizer adam {a.weights} {a.tensors}")
     contenders = {"lehr": ours["run"], "copy": lambda: 28e-6 * a.weights / lehr.ask("roofline")["gbs"]}

@@ -43,8 +43,9 @@ class Process:
 
 
 class Lehr(Process):
-    def __init__(self, build, **env):
-        super().__init__([pathlib.Path(build) / "bench" / "lehr-bench-serve"], **{**PINNED, **env})
+    def __init__(self, build, device=None, **env):
+        super().__init__([pathlib.Path(build) / "bench" / "lehr-bench-serve", *([device] if device else [])],
+                         **{**PINNED, **env})
         self.about = self.ask("device")
 
     def peak(self):
@@ -61,8 +62,8 @@ class Lehr(Process):
 
 
 class Torch(Process):
-    def __init__(self, python, **env):
-        super().__init__([python, HERE / "torch_peer.py"], **{**TUNED, **env})
+    def __init__(self, python, device="cpu", **env):
+        super().__init__([python, HERE / "torch_peer.py", device], **{**TUNED, **env})
         self.about = self.ask(json.dumps({"versions": True}))
 
     def make(self, what, **how):
@@ -141,6 +142,8 @@ def arguments(text, **defaults):
     parser.add_argument("--rounds", type=int, default=defaults.get("rounds", 7))
     parser.add_argument("--seconds", type=float, default=1e9, help="of a comparison of several, after three rounds")
     parser.add_argument("--csv", type=pathlib.Path)
+    parser.add_argument("--device", help="lehr's: a number, cpu, gpu or part of a name (lehr devices)")
+    parser.add_argument("--torch-device", default="cpu", help="PyTorch's: cpu, cuda, cuda:1; a GPU runs fp32 without TF32")
     parser.add_argument("--tiny", action="store_true", help="small problems: to see that it works")
     return parser
 

@@ -90,9 +90,11 @@ def main():
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--no-memory", action="store_true")
     a = parser.parse_intermixed_args()
+    if a.torch_device != "cpu":
+        a.no_memory = True  # resident memory says nothing about a GPU's
     if a.tiny:
         a.models, a.batch, a.no_compile = ["tutorial"], 4, True
-    lehr, torch = peer.Lehr(a.build), peer.Torch(a.python)
+    lehr, torch = peer.Lehr(a.build, a.device), peer.Torch(a.python, a.torch_device)
     print(f"{json.dumps(lehr.about)}\n{json.dumps(torch.about)}\n{'model':58s} {'lehr ms':>9s} {'torch ms':>9s}  ratio")
     with tempfile.TemporaryDirectory() as work:
         rows = [compare(a, lehr, torch, model, work) for model in a.models]

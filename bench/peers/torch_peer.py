@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""PyTorch's and NumPy's side of the comparisons: stays alive and takes one sample at a time.  One JSON object
-a line on standard input, one on standard output:
+"""PyTorch's and NumPy's side of the comparisons: torch_peer.py [DEVICE].  Stays alive and takes one sample at a
+time.  One JSON object a line on standard input, one on standard output:
   {"make": "conv", "pass": "forward|data|filter", "layout": "nchw|channels_last", n c h w k r s stride pad}
   {"make": "mm", "library": "torch|numpy", m n k trans_a trans_b}
   {"make": "optimizer", "mode": "loop|foreach|fused", weights tensors}
   {"make": "step", "description": FILE, "batch", "mode": "nchw|channels_last|compile_nchw|compile_channels_last"}
   {"run": ID}  {"close": ID}  {"memory": true|"reset"}  {"tensors": ID}
-Random data, never zeros.  peer.py starts it with tuned malloc thresholds: with the stock ones glibc returns
+Random data, never zeros.  On a GPU (DEVICE cuda) all is fp32 without TF32, cuDNN may try its algorithms, and
+a sample ends when the device has.  peer.py starts it with tuned malloc thresholds: with the stock ones glibc returns
 and faults in the activations at every step, which costs PyTorch up to a tenth."""
 import json
 import pathlib
@@ -18,7 +19,13 @@ import numpy  # before torch: its threads are made before those of OpenMP are bo
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "oracle"))
+DEVICE = sys.argv[1] if len(sys.argv) > 1 else "cpu"
 FORMATS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def finish():
+    if DEVICE != "cpu":
+        torch.get_device_module(torch.device(DEVICE)).synchronize()
 
 
 def random(*shape, layout="nchw"):
@@ -44,7 +51,7 @@ def make_mm(a):
     if a["library"] == "torch":
         out = torch.empty(a["m"], a["n"])
         return lambda: torch.mm(x, y, out=out)
-    x, y, out = x.numpy(), y.numpy(), numpy.empty((a["m"], a["n"]), numpy.float32)
+    x, y, out = x.cpu().numpy(), y.cpu().numpy(), numpy.empty((a["m"], a["n"]), numpy.float32)
     return lambda: numpy.matmul(x, y, out=out)
 
 
@@ -111,6 +118,7 @@ def sample(item):
         start = time.perf_counter()
         for _ in range(times):
             item["work"]()
+        finish()
         return time.perf_counter() - start
 
     if not item["runs"]:
@@ -119,6 +127,10 @@ def sample(item):
     if not item["step"]:
         timed(1)
     return 1e3 * timed(item["runs"]) / item["runs"]
+
+
+def device_name():
+    return DEVICE if DEVICE == "cpu" else torch.get_device_module(torch.device(DEVICE)).get_device_name()
 
 
 def answer(request, items):
@@ -136,11 +148,14 @@ def answer(request, items):
     if "versions" in request:
         return {"torch": torch.__version__, "numpy": numpy.__version__,
                 "onednn": ".".join(w for w in torch.__config__.show().split() if w.startswith("v"))[:20],
-                "threads": torch.get_num_threads()}
+                "threads": torch.get_num_threads(), "device": device_name()}
     return memory(request["memory"] == "reset")
 
 
 def main():
+    torch.set_default_device(DEVICE)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     torch.manual_seed(1)
     items = {}
     for line in sys.stdin:
