@@ -226,7 +226,10 @@ static void print_head(bench *b, int argc, char **argv)
         fprintf(out, "# lehr %s, %s\n# device %s; driver %s; %u compute units\n# command",
                 LEHR_VERSION, date, info->name, info->driver,
                 lh_device_traits(b->dev)->compute_units);
-        for (int i = 0; i < argc; i++) fprintf(out, " %s", argv[i]);
+        for (int i = 0; i < argc; i++) { /* paths of this machine say nothing elsewhere */
+            const char *slash = strrchr(argv[i], '/');
+            fprintf(out, " %s", slash ? slash + 1 : argv[i]);
+        }
         fprintf(out, "\n# fma %.1f GFLOP/s, copy %.1f GB/s (%s, 2 x %zu MiB)", best.gflops,
                 best.gbs, lh_roofline_shape(&b->roofline), b->roofline.bytes >> 20);
         if (streaming > 0) fprintf(out, ", copy past the caches %.1f GB/s", streaming);
@@ -295,7 +298,8 @@ int main(int argc, char **argv)
         free(problem);
     }
     lh_roofline_close(&b.roofline);
-    bool written = !b.csv || (!ferror(b.csv) & (fclose(b.csv) == 0));
+    bool written = !b.csv || !ferror(b.csv);
+    if (b.csv && fclose(b.csv) != 0) written = false;
     lehr_device_destroy(&b.dev);
     lehr_context_destroy(&b.ctx);
     if (!written) fprintf(stderr, "lehr-bench: %s could not be written\n", o.csv);

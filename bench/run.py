@@ -37,8 +37,7 @@ def told(command, log, **env):
     for line in process.stdout:
         print(line, end="", flush=True)
         lines.append(line)
-    log.append("```\n$ " + " ".join(pathlib.Path(c).name if "/" in c else c for c in command) + "\n" + "".join(lines)
-               + "```\n")
+    log.append(f"```\n$ {peer.shown(command)}\n{''.join(lines)}```\n")
     return None if process.wait() else lines
 
 
@@ -79,7 +78,7 @@ def main():
     device = re.sub(r"[^a-z0-9]+", "-", about["device"].lower()).strip("-")
     out = a.out or HERE / "results" / device / date
     out.mkdir(parents=True, exist_ok=True)
-    command = " ".join(["bench/run.py", "BUILD", "PYTHON", *(w for w in sys.argv[3:])])
+    command = "bench/run.py BUILD PYTHON " + peer.shown(w for w in sys.argv[1:] if w not in (str(a.build), a.python))
     log = [f"# {about['device']}, {date}\n", f"lehr {about['lehr']}, {about['platform']} {about['driver']}, "
            f"{about['units']} compute units; made by `{command}`.  Ratios are the peer's time / lehr's; the figures in "
            "brackets are the least and the largest of all rounds.\n"]

@@ -121,6 +121,11 @@ def rounded(value):
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
+def shown(command):
+    """A command for a file that is read elsewhere: paths of this machine say nothing there."""
+    return " ".join(pathlib.Path(w).name if "/" in str(w) else str(w) for w in command)
+
+
 def write(path, rows, *about):
     """A CSV whose first lines, with #, say where it is from."""
     if not path:
@@ -128,7 +133,7 @@ def write(path, rows, *about):
     names = list(dict.fromkeys(name for row in rows for name in row))
     with open(path, "w", newline="", encoding="utf-8") as out:
         for line in (*(json.dumps(a) for a in about), f"date {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}",
-                     "command " + " ".join(sys.argv)):
+                     "command " + shown(sys.argv)):
             out.write(f"# {line}\n")
         table = csv.DictWriter(out, names)
         table.writeheader()
