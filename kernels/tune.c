@@ -236,10 +236,11 @@ static lehr_status race(tuning *t, lh_trial *trial, double until, int *best)
 
 /* ---- parameters ---- */
 
-/* Median over pairs of runs of new's time as a part of best's; stops early when it is clearly worse. */
+/* new's time as a part of best's: the median over pairs of runs or the ratio of the least, whichever is
+ * worse, since what else runs on the machine only adds.  Stops early when it is clearly worse. */
 static lehr_status duel(lh_trial *trial, lh_exec *best, lh_exec *new, unsigned runs, double *ratio)
 {
-    double ratios[PAIRS], a = 1, b = 1;
+    double ratios[PAIRS], a = 1, b = 1, least_a = INFINITY, least_b = INFINITY;
     unsigned pairs = 0;
     lehr_status st = LEHR_OK;
     *ratio = INFINITY;
@@ -248,7 +249,9 @@ static lehr_status duel(lh_trial *trial, lh_exec *best, lh_exec *new, unsigned r
         if (st == LEHR_OK) st = lh_trial_time(trial, new, runs, &b);
         if (st != LEHR_OK) break;
         ratios[pairs++] = a > 0 ? b / a : 1;
-        *ratio = median(ratios, pairs);
+        least_a = fmin(least_a, a);
+        least_b = fmin(least_b, b);
+        *ratio = fmax(median(ratios, pairs), least_a > 0 ? least_b / least_a : 1);
         if (pairs >= 2 && ratios[0] > (pairs == 2 ? poor : 1)) break; /* the least is above */
     }
     return st;
@@ -363,7 +366,10 @@ static lehr_status race_and_search(tuning *t, lh_trial *trial, double seconds)
         if (t->out->count > before) st = race(t, trial, begin + seconds, &best);
     }
     if (st != LEHR_OK || best < 0) return st;
-    bool keep = best != t->base && !(t->out->rows[best].ms < advantage * t->out->rows[t->base].ms);
+    /* By the median and by the least (sorted): a disturbance must not make a winner. */
+    bool keep = best != t->base &&
+                !(t->out->rows[best].ms < advantage * t->out->rows[t->base].ms &&
+                  t->at[best].ms[0] < advantage * t->at[t->base].ms[0]);
     t->out->winner = keep ? t->base : best;
     t->out->base = t->base;
     t->out->is_default = t->out->winner == t->base;
