@@ -67,6 +67,13 @@ static pass data_pass(const lh_conv_problem *p)
                   p->k, p->c, p->r * p->s, p->c * p->r * p->s, true, false};
 }
 
+/* Few channels are done faster by shorter vectors than by long ones of which half is empty. */
+static int width_for(int channels, int width)
+{
+    while (width > 4 && channels <= width / 2) width /= 2;
+    return width;
+}
+
 /* Two vectors per pixel unless that would waste half a block of channels. */
 static int vectors_per_row(int channels, int width)
 {
@@ -138,9 +145,10 @@ static int choose_band(const pass *c, int unit, size_t limit)
 static lehr_status prepare(lh_exec *e, const pass *c)
 {
     const lh_traits *t = lh_device_traits(e->dev);
-    int width = (int)t->vector_width;
+    int width = width_for(c->out_c, (int)t->vector_width);
     int vectors = LH_TUNABLE(e, "nv", vectors_per_row(c->out_c, width), 1, 2);
-    int rows = LH_TUNABLE(e, "rows", tile_rows(c, width), 4, 6, 8, 12), cols = tile_cols(c, rows);
+    int rows = LH_TUNABLE(e, "rows", tile_rows(c, (int)t->vector_width), 4, 6, 8, 12);
+    int cols = tile_cols(c, rows);
     size_t wish = (size_t)LH_TUNABLE(e, "staged", STAGED_WISH_KB, 32, 64, 128, 256) * 1024;
     if (cols && staged_bytes(c, rows / cols) > t->local_bytes) cols = 0;
     int band = choose_band(c, cols ? rows / cols : 1, wish < t->local_bytes ? wish : t->local_bytes);
