@@ -97,7 +97,7 @@ static plan make_plan(const lh_conv_problem *p, const lh_traits *t, int position
     return a;
 }
 
-/* One task for a slot and block; where a filter has few taps, and staging costs as much as they do, tasks
+/* One task for a slot and block; where little is multiplied with what is read (1x1, a first layer), tasks
  * take several blocks. */
 static void count_tasks(lh_exec *e, const lh_conv_problem *p, const plan *a)
 {
@@ -108,7 +108,7 @@ static void count_tasks(lh_exec *e, const lh_conv_problem *p, const plan *a)
     if (slots > MOST_SLOTS) slots = MOST_SLOTS;
     if (slots > units) slots = units;
     size_t shares = lh_div_up(TASKS_WISH, slots);
-    if (pointwise(p)) shares = blocks < 8 ? 1 : 2;
+    if (pointwise(p) || p->c < 8) shares = blocks < 8 ? 1 : 2;
     e->number[IMAGES] = a->images;
     e->number[BANDS] = (int64_t)bands;
     e->number[SLOTS] = (int64_t)slots;
