@@ -123,7 +123,7 @@ static bool streams(const lh_exec *e, const pass *c)
 {
     size_t pixels = (size_t)c->h.out * (size_t)c->w.out * (size_t)e->op->batch(e->problem);
     size_t width = lh_device_traits(e->dev)->vector_width, channels = (size_t)c->out_c;
-    return channels % width == 0 && pixels * channels * sizeof(float) > STREAM_LEAST;
+    return channels % width == 0 && pixels * channels * sizeof(float) >= STREAM_LEAST;
 }
 
 static const char *declines(const pass *c, const lh_traits *t)
