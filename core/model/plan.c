@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * From layers to steps: which kernels run, in which order, on which values.  ReLU is fused into the
- * conv, dense, batch normalisation or addition before it when nothing else reads that layer.
+ * conv, dense, batch normalisation or addition before it when nothing else reads that layer; an
+ * addition into a batch normalisation before it; and what becomes of a gradient on its way to the
+ * layer before (other gradients added, ReLU, the sums of batch normalisation) into the backward data
+ * that completes it.
  * Gradients of a layer's output are collected in reverse order; the first contribution is the buffer
  * itself, further ones are added to it, in a fixed order. */
 #include "core/model/network_internal.h"
@@ -27,6 +30,9 @@ typedef struct plan {
     int *fused_into;    /* per layer: the layer that computes it too, or -1 */
     int *eval_value;    /* per layer: the value evaluation reads (dropout reads through) */
     int *saved;         /* per batch normalisation: value of its saved statistics */
+    int *sums;          /* per batch normalisation whose backward sums are given: value, else -1 */
+    int *addition;      /* per batch normalisation: the addition that it computes too, or -1 */
+    int *addend;        /* per such addition: that batch normalisation, or -1 */
     int *gradient;      /* per layer: value of d output, or -1 */
     int *gradient_uses; /* per value: layers that still have it as their gradient */
     bool *needs_gradient;
@@ -103,6 +109,23 @@ static void bind(plan *p, lh_net_step *s, int operand, int layer, const char *su
     int t = lh_network_find_tensor(p->net, layer, suffix);
     if (p->status != LEHR_OK || t < 0) return;
     s->args.buf[operand] = gradient ? p->net->gradient_view[t] : p->net->tensor_view[t];
+}
+
+/* ---- who reads a layer ---- */
+
+static bool reads(const lh_layer *l, int layer) { return l->input == layer || l->other == layer; }
+
+/* The first layer that reads `layer`, the last to contribute to its gradient; -1: none. */
+static int first_reader(const plan *p, int layer)
+{
+    for (int i = layer + 1; i < p->m->count; i++)
+        if (reads(&p->m->layers[i], layer)) return i;
+    return -1;
+}
+
+static bool is_norm(const plan *p, int layer)
+{
+    return layer >= 0 && p->m->layers[layer].kind == LH_LAYER_BATCHNORM;
 }
 
 /* ---- problems of the ops, from layers ---- */
@@ -202,12 +225,24 @@ static void forward_dense(plan *p, int i, lh_phase phase)
     bind(p, s, LH_DENSEF_BIAS, i, "bias", false);
 }
 
+/* The second operand of the addition that batch normalisation i computes too. */
+static void use_addend(plan *p, int i, lh_net_step *s, int operand, lh_phase phase)
+{
+    if (p->addition[i] < 0) return;
+    const lh_layer *add = &p->m->layers[p->addition[i]];
+    int rest = add->input == i ? add->other : add->input;
+    use(p, s, operand, phase == LH_PHASE_TRAIN ? p->net->layer_value[rest] : p->eval_value[rest]);
+}
+
 static void forward_norm(plan *p, int i, lh_phase phase)
 {
     lh_batchnorm_problem problem = norm_problem(p, i);
+    problem.add = p->addition[i] >= 0;
+    if (problem.add) problem.act = fused_act(p, p->addition[i]);
     if (phase == LH_PHASE_EVAL) {
         lh_net_step *e =
             forward_step(p, &lh_batchnorm_eval, &problem, i, phase, LH_BNE_X, LH_BNE_Y);
+        use_addend(p, i, e, LH_BNE_ADD, phase);
         bind(p, e, LH_BNE_GAMMA, i, "weight", false);
         bind(p, e, LH_BNE_BETA, i, "bias", false);
         bind(p, e, LH_BNE_MEAN, i, "running_mean", false);
@@ -215,6 +250,7 @@ static void forward_norm(plan *p, int i, lh_phase phase)
         return;
     }
     lh_net_step *s = forward_step(p, &lh_batchnorm_train, &problem, i, phase, LH_BNT_X, LH_BNT_Y);
+    use_addend(p, i, s, LH_BNT_ADD, phase);
     p->saved[i] = new_value(p, 4 * (size_t)p->m->layers[i].c);
     use(p, s, LH_BNT_SAVED, p->saved[i]);
     bind(p, s, LH_BNT_GAMMA, i, "weight", false);
@@ -226,6 +262,10 @@ static void forward_norm(plan *p, int i, lh_phase phase)
 static void forward_add(plan *p, int i, lh_phase phase)
 {
     const lh_layer *l = &p->m->layers[i];
+    if (p->addend[i] >= 0) {
+        forward_norm(p, p->addend[i], phase);
+        return;
+    }
     lh_add_problem problem = {p->net->batch, per_image(l), fused_act(p, i)};
     lh_net_step *s = forward_step(p, &lh_add_forward, &problem, i, phase, LH_ADD_A, LH_ADD_Y);
     use(p, s, LH_ADD_B,
@@ -283,7 +323,11 @@ static void plan_forward(plan *p)
             p->eval_value[i] = p->eval_value[p->fused_into[i]];
             continue;
         }
+        if (is_norm(p, i) && p->addition[i] >= 0) continue; /* when the addition's turn comes */
         p->net->layer_value[i] = new_output(p, i);
+        if (p->addend[i] >= 0)
+            p->net->layer_value[p->addend[i]] = p->eval_value[p->addend[i]] =
+                p->net->layer_value[i];
         p->eval_value[i] = p->m->layers[i].kind == LH_LAYER_DROPOUT
                                ? p->eval_value[p->m->layers[i].input]
                                : p->net->layer_value[i];
@@ -364,6 +408,54 @@ static int backward_act(plan *p, int layer, const lh_activation_problem *problem
     return dx;
 }
 
+/* The batch normalisation whose output's gradient is that of `layer`, and no other, or -1. */
+static int norm_behind(const plan *p, int layer)
+{
+    if (is_norm(p, layer)) return layer;
+    return p->m->layers[layer].kind == LH_LAYER_ADD ? p->addend[layer] : -1;
+}
+
+/* What convolution i's backward data can do to the gradient of its input `in`, which it completes. */
+static void plan_behind(plan *p, int i, int in, lh_conv_problem *problem, int *norm)
+{
+    int origin = p->fused_into[in];
+    *norm = -1;
+    if (first_reader(p, in) != i) return;
+    problem->add = p->gradient[in] >= 0;
+    problem->mask = origin >= 0 && !is_norm(p, origin);
+    if (!problem->add && !problem->mask) return; /* its own sums are as good as others' */
+    *norm = norm_behind(p, origin >= 0 ? origin : in);
+    if (*norm >= 0)
+        problem->norm = origin >= 0 && *norm == origin ? LH_CONV_NORM_RELU : LH_CONV_NORM_SUMS;
+}
+
+static void backward_conv_data(plan *p, int i, int dy, lh_conv_problem *problem)
+{
+    int in = p->m->layers[i].input, norm, dx = new_output(p, in);
+    plan_behind(p, i, in, problem, &norm);
+    lh_net_step *s = new_step(p, &lh_conv_backward_data, problem, i, LH_PHASE_BACKWARD);
+    use(p, s, LH_CONVD_DY, dy);
+    use(p, s, LH_CONVD_DX, dx);
+    bind(p, s, LH_CONVD_W, i, "weight", false);
+    if (problem->add) {
+        use(p, s, LH_CONVD_ADD, p->gradient[in]);
+        if (p->status == LEHR_OK) p->gradient_uses[p->gradient[in]]--;
+        p->gradient[in] = -1;
+    }
+    if (problem->mask) {
+        use(p, s, LH_CONVD_MASK, p->net->layer_value[in]);
+        p->undone[p->fused_into[in]] = true;
+    }
+    if (norm >= 0) {
+        p->sums[norm] = new_value(p, 2 * (size_t)problem->c);
+        use(p, s, LH_CONVD_X, p->net->layer_value[p->m->layers[norm].input]);
+        use(p, s, LH_CONVD_SAVED, p->saved[norm]);
+        use(p, s, LH_CONVD_SUMS, p->sums[norm]);
+    }
+    p->time++;
+    contribute(p, in, dx);
+}
+
 static void backward_conv(plan *p, int i, int dy)
 {
     int in = p->m->layers[i].input;
@@ -375,14 +467,7 @@ static void backward_conv(plan *p, int i, int dy)
     bind(p, f, LH_CONVW_DW, i, "weight", true);
     bind(p, f, LH_CONVW_DBIAS, i, "bias", true);
     p->time++;
-    if (!p->needs_gradient[in]) return;
-    int dx = new_output(p, in);
-    lh_net_step *d = new_step(p, &lh_conv_backward_data, &problem, i, LH_PHASE_BACKWARD);
-    use(p, d, LH_CONVD_DY, dy);
-    use(p, d, LH_CONVD_DX, dx);
-    bind(p, d, LH_CONVD_W, i, "weight", false);
-    p->time++;
-    contribute(p, in, dx);
+    if (p->needs_gradient[in]) backward_conv_data(p, i, dy, &problem);
 }
 
 static void backward_dense(plan *p, int i, int dy)
@@ -410,7 +495,9 @@ static void backward_norm(plan *p, int i, int dy)
 {
     int in = p->m->layers[i].input, dx = in_place(p, i, dy);
     lh_batchnorm_problem problem = norm_problem(p, i);
+    problem.given = p->sums[i] >= 0;
     lh_net_step *s = new_step(p, &lh_batchnorm_backward, &problem, i, LH_PHASE_BACKWARD);
+    if (problem.given) use(p, s, LH_BNB_SUMS, p->sums[i]);
     use(p, s, LH_BNB_X, p->net->layer_value[in]);
     use(p, s, LH_BNB_DY, dy);
     use(p, s, LH_BNB_SAVED, p->saved[i]);
@@ -528,7 +615,8 @@ static void analyse(plan *p)
 {
     for (int i = 0; i < p->m->count; i++) {
         const lh_layer *l = &p->m->layers[i];
-        p->fused_into[i] = p->gradient[i] = p->saved[i] = -1;
+        p->fused_into[i] = p->gradient[i] = p->saved[i] = p->sums[i] = -1;
+        p->addition[i] = p->addend[i] = -1;
         if (l->input >= 0) p->consumers[l->input]++;
         if (l->other >= 0) p->consumers[l->other]++;
     }
@@ -540,6 +628,21 @@ static void analyse(plan *p)
             p->fused_into[i] = i - 1;
         p->needs_gradient[i] = lh_layer_parameters(p->m, i) > 0 || p->needs_gradient[l->input] ||
                                (l->other >= 0 && p->needs_gradient[l->other]);
+    }
+}
+
+/* Additions that a batch normalisation before them, read by nothing else, can do on the way. */
+static void analyse_additions(plan *p)
+{
+    for (int i = 1; i < p->m->count; i++) {
+        const lh_layer *l = &p->m->layers[i];
+        if (l->kind != LH_LAYER_ADD || l->input == l->other) continue;
+        const int inputs[] = {l->input, l->other};
+        for (int k = 0; k < 2 && p->addend[i] < 0; k++)
+            if (is_norm(p, inputs[k]) && p->consumers[inputs[k]] == 1) {
+                p->addend[i] = inputs[k];
+                p->addition[inputs[k]] = i;
+            }
     }
 }
 
@@ -558,12 +661,16 @@ lehr_status lh_network_plan(lh_network *net)
     p.fused_into = numbers(&p, count, sizeof(int));
     p.eval_value = numbers(&p, count, sizeof(int));
     p.saved = numbers(&p, count, sizeof(int));
+    p.sums = numbers(&p, count, sizeof(int));
+    p.addition = numbers(&p, count, sizeof(int));
+    p.addend = numbers(&p, count, sizeof(int));
     p.gradient = numbers(&p, count, sizeof(int));
     p.needs_gradient = numbers(&p, count, sizeof(bool));
     p.undone = numbers(&p, count, sizeof(bool));
     net->layer_value = numbers(&p, count, sizeof(int));
     if (p.status == LEHR_OK) {
         analyse(&p);
+        analyse_additions(&p);
         p.time = -1;
         net->input_value = net->layer_value[0] = p.eval_value[0] = new_output(&p, 0);
         p.time = 0;
@@ -575,6 +682,9 @@ lehr_status lh_network_plan(lh_network *net)
     free(p.fused_into);
     free(p.eval_value);
     free(p.saved);
+    free(p.sums);
+    free(p.addition);
+    free(p.addend);
     free(p.gradient);
     free(p.gradient_uses);
     free(p.needs_gradient);

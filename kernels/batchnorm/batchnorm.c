@@ -16,17 +16,20 @@ static size_t elements(const lh_batchnorm_problem *p, int n) {
 static size_t count_train(const void *problem, unsigned operand, int n) {
     const lh_batchnorm_problem *p = problem;
     if (operand == LH_BNT_X || operand == LH_BNT_Y) return elements(p, n);
+    if (operand == LH_BNT_ADD) return p->add ? elements(p, n) : 0;
     return (size_t)p->c * (operand == LH_BNT_SAVED ? 4 : 1);
 }
 
 static size_t count_eval(const void *problem, unsigned operand, int n) {
     const lh_batchnorm_problem *p = problem;
+    if (operand == LH_BNE_ADD) return p->add ? elements(p, n) : 0;
     return operand == LH_BNE_X || operand == LH_BNE_Y ? elements(p, n) : (size_t)p->c;
 }
 
 static size_t count_backward(const void *problem, unsigned operand, int n) {
     const lh_batchnorm_problem *p = problem;
     if (operand == LH_BNB_X || operand == LH_BNB_DY || operand == LH_BNB_DX) return elements(p, n);
+    if (operand == LH_BNB_SUMS) return p->given ? 2 * (size_t)p->c : 0;
     return (size_t)p->c * (operand == LH_BNB_SAVED ? 4 : 1);
 }
 
@@ -55,8 +58,9 @@ static double flops_backward(const void *problem, int n) {
 
 static void describe(const void *problem, char *out, size_t size) {
     const lh_batchnorm_problem *p = problem;
-    snprintf(out, size, "n=%d c=%d hw=%d eps=%g momentum=%g act=%s", p->n, p->c, p->hw,
-             (double)p->eps, (double)p->momentum, lh_activation_name(p->act));
+    snprintf(out, size, "n=%d c=%d hw=%d eps=%g momentum=%g act=%s%s%s", p->n, p->c, p->hw,
+             (double)p->eps, (double)p->momentum, lh_activation_name(p->act), p->add ? " add" : "",
+             p->given ? " given" : "");
 }
 
 static const lh_operand train_operands[] = {{"x", LH_IN, LH_F32},
@@ -65,14 +69,17 @@ static const lh_operand train_operands[] = {{"x", LH_IN, LH_F32},
                                             {"running_mean", LH_INOUT, LH_F32},
                                             {"running_var", LH_INOUT, LH_F32},
                                             {"y", LH_OUT, LH_F32},
-                                            {"saved", LH_OUT, LH_F32}};
+                                            {"saved", LH_OUT, LH_F32},
+                                            {"add", LH_IN, LH_F32}};
 static const lh_operand eval_operands[] = {{"x", LH_IN, LH_F32},    {"gamma", LH_IN, LH_F32},
                                            {"beta", LH_IN, LH_F32}, {"mean", LH_IN, LH_F32},
-                                           {"var", LH_IN, LH_F32},  {"y", LH_OUT, LH_F32}};
+                                           {"var", LH_IN, LH_F32},  {"y", LH_OUT, LH_F32},
+                                           {"add", LH_IN, LH_F32}};
 static const lh_operand backward_operands[] = {{"x", LH_IN, LH_F32},     {"dy", LH_IN, LH_F32},
                                                {"gamma", LH_IN, LH_F32}, {"saved", LH_IN, LH_F32},
                                                {"dx", LH_OUT, LH_F32},   {"dgamma", LH_OUT, LH_F32},
-                                               {"dbeta", LH_OUT, LH_F32}};
+                                               {"dbeta", LH_OUT, LH_F32},
+                                               {"sums", LH_IN, LH_F32}};
 
 static const lh_variant train_variants[] = {
     {"tasks_cpu", lh_declines_without_cpu, lh_batchnorm_prepare_train_tasks,

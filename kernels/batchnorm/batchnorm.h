@@ -8,6 +8,9 @@
  *   eval:  the same with the running statistics
  *   backward (of train): dz = dy where act(z) > 0; dbeta = sum dz; dgamma = sum dz * xhat;
  *          dx = gamma * inv_std * (dz - dbeta / m - xhat * dgamma / m), m = n * hw
+ *   add    train and eval: y = act(gamma * … + beta + add), a residual addition
+ *   given  backward: sums [2][c] = sum dz, sum dz * (x - mean) are inputs, and dy is dz, the
+ *          activation's backward having been applied (kernels/conv/conv.h, norm)
  * dx may be the same buffer as dy.  The variance must not lose digits for |mean| >> sd: shift or
  * two passes, tested. */
 #ifndef LH_BATCHNORM_H
@@ -19,6 +22,7 @@ typedef struct lh_batchnorm_problem {
     int n, c, hw;
     float eps, momentum;
     lh_activation act; /* LH_ACT_NONE or LH_ACT_RELU */
+    bool add, given;
 } lh_batchnorm_problem;
 
 enum {
@@ -28,10 +32,20 @@ enum {
     LH_BNT_RUNNING_MEAN,
     LH_BNT_RUNNING_VAR,
     LH_BNT_Y,
-    LH_BNT_SAVED
+    LH_BNT_SAVED,
+    LH_BNT_ADD
 };
-enum { LH_BNE_X, LH_BNE_GAMMA, LH_BNE_BETA, LH_BNE_MEAN, LH_BNE_VAR, LH_BNE_Y };
-enum { LH_BNB_X, LH_BNB_DY, LH_BNB_GAMMA, LH_BNB_SAVED, LH_BNB_DX, LH_BNB_DGAMMA, LH_BNB_DBETA };
+enum { LH_BNE_X, LH_BNE_GAMMA, LH_BNE_BETA, LH_BNE_MEAN, LH_BNE_VAR, LH_BNE_Y, LH_BNE_ADD };
+enum {
+    LH_BNB_X,
+    LH_BNB_DY,
+    LH_BNB_GAMMA,
+    LH_BNB_SAVED,
+    LH_BNB_DX,
+    LH_BNB_DGAMMA,
+    LH_BNB_DBETA,
+    LH_BNB_SUMS
+};
 
 extern const lh_op lh_batchnorm_train, lh_batchnorm_eval, lh_batchnorm_backward;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Batch normalisation over pixels [m][C], for devices with work-groups.  -DC, -DRELU=0|1.
+ * Batch normalisation over pixels [m][C], for devices with work-groups.  -DC, -DRELU=0|1, -DADD=0|1.
  * Sums are taken per slot of "per" pixels, then over slots; both in a fixed order:
  *   statistics, backward_sums   group (tile, slot) of -DLC channels x -DLP lanes: lane l takes
  *                               pixels l, l + LP, ...; then a halving tree in LC * LP floats of
@@ -102,7 +102,7 @@ GROUP void batchnorm_merge(__global const float *part, __global const float *gam
     running_var[c] = (1.0f - momentum) * running_var[c] + momentum * unbiased;
 }
 
-/* Scale and shift [2][C] from given statistics. */
+/* Scale and shift [2][C] from running statistics. */
 GROUP void batchnorm_coefficients(__global const float *gamma, __global const float *beta,
                                   __global const float *mean, __global const float *var,
                                   __global float *saved, float eps)
@@ -114,13 +114,17 @@ GROUP void batchnorm_coefficients(__global const float *gamma, __global const fl
     saved[C + c] = fma(-mean[c], scale, beta[c]);
 }
 
-EACH void batchnorm_apply(__global const float *x, __global const float *saved, __global float *y,
-                          uint pixels)
+EACH void batchnorm_apply(__global const float *x, __global const float *saved,
+                          __global const float *add, __global float *y, uint pixels)
 {
     size_t i = get_global_id(0);
     if (i >= (size_t)pixels * C) return;
     int c = (int)(i % C);
-    y[i] = act(fma(x[i], saved[c], saved[C + c]));
+    float z = fma(x[i], saved[c], saved[C + c]);
+#if ADD
+    z += add[i];
+#endif
+    y[i] = act(z);
 }
 
 GROUP void batchnorm_backward_sums(__global const float *x, __global const float *dy,
@@ -144,12 +148,13 @@ GROUP void batchnorm_backward_sums(__global const float *x, __global const float
     part[((size_t)slot * 2 + 1) * C + c] = q;
 }
 
-GROUP void batchnorm_backward_merge(__global float *work, __global const float *gamma,
-                                    __global const float *saved, __global float *dgamma,
-                                    __global float *dbeta, uint pixels, uint per)
+GROUP void batchnorm_backward_merge(__global float *work, __global const float *part, int at,
+                                    __global const float *gamma, __global const float *saved,
+                                    __global float *dgamma, __global float *dbeta, uint pixels,
+                                    uint per)
 {
-    __global const float *part = work + 3 * C;
     __local float scratch[LC * LP];
+    part += at;
     int c = min((int)get_global_id(0), C - 1);
     uint slots = (pixels + per - 1) / per, lane = (uint)get_local_id(1);
     float s = 0.0f, q = 0.0f;

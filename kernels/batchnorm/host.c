@@ -37,6 +37,13 @@ static int block_size(int vectors) {
     return 1;
 }
 
+/* A given dy has been through the ReLU's backward already. */
+static bool relu(const lh_exec *e)
+{
+    const lh_batchnorm_problem *p = e->problem;
+    return p->act == LH_ACT_RELU && !(p->given && e->op == &lh_batchnorm_backward);
+}
+
 static void tasks_geometry(lh_exec *e, char *options, size_t size) {
     const lh_batchnorm_problem *p = lh_exec_problem(e);
     unsigned width = lh_channel_width(lh_device_traits(e->dev), p->c);
@@ -46,8 +53,8 @@ static void tasks_geometry(lh_exec *e, char *options, size_t size) {
     e->number[APPLY] = (int64_t)chunk;
     e->number[LANES_C] = width;
     e->number[LANES_P] = 1;
-    snprintf(options, size, "-DC=%d -DRELU=%d -DVW=%u -DBLOCK=%d -DAPPLY=%zu", p->c,
-             p->act == LH_ACT_RELU, width, block_size(p->c / (int)width), chunk);
+    snprintf(options, size, "-DC=%d -DRELU=%d -DADD=%d -DVW=%u -DBLOCK=%d -DAPPLY=%zu", p->c,
+             relu(e), p->add, width, block_size(p->c / (int)width), chunk);
 }
 
 static void groups_geometry(lh_exec *e, char *options, size_t size) {
@@ -63,8 +70,8 @@ static void groups_geometry(lh_exec *e, char *options, size_t size) {
     e->number[APPLY] = (int64_t)local;
     e->number[LANES_C] = (int64_t)lanes_c;
     e->number[LANES_P] = (int64_t)lanes_p;
-    snprintf(options, size, "-DC=%d -DRELU=%d -DLC=%zu -DLP=%zu -DLOCAL=%zu", p->c,
-             p->act == LH_ACT_RELU, lanes_c, lanes_p, local);
+    snprintf(options, size, "-DC=%d -DRELU=%d -DADD=%d -DLC=%zu -DLP=%zu -DLOCAL=%zu", p->c,
+             relu(e), p->add, lanes_c, lanes_p, local);
 }
 
 /* Floats of part [slots][2][C]. */
@@ -102,9 +109,11 @@ static lehr_status prepare_eval(lh_exec *e, bool tasks) {
 static lehr_status prepare_backward(lh_exec *e, bool tasks) {
     static const char *const kernels[] = {"batchnorm_backward_sums", "batchnorm_backward_merge",
                                           "batchnorm_backward_apply"};
+    static const char *const given[] = {NULL, "batchnorm_backward_merge",
+                                        "batchnorm_backward_apply"};
     const lh_batchnorm_problem *p = lh_exec_problem(e);
-    lehr_status st = prepare(e, tasks, kernels);
-    e->workspace = sizeof(float) * (part_size(e) + 3 * (size_t)p->c);
+    lehr_status st = prepare(e, tasks, p->given ? given : kernels);
+    e->workspace = sizeof(float) * ((p->given ? 0 : part_size(e)) + 3 * (size_t)p->c);
     return st;
 }
 
@@ -154,9 +163,10 @@ static lehr_status launch_apply(lh_exec *e, size_t m) {
     return lh_launch_1d(e->dev, e->kernels[LAST], m * (size_t)p->c, size);
 }
 
-lehr_status lh_batchnorm_run_train(lh_exec *e, const lh_args *a) {
+/* saved and the running statistics. */
+static lehr_status run_statistics(lh_exec *e, const lh_args *a, size_t m)
+{
     const lh_batchnorm_problem *p = lh_exec_problem(e);
-    size_t m = pixels(e, a->n);
     unsigned count = (unsigned)m, per = (unsigned)e->number[PER];
     double momentum = (double)(a->scalar[0] > 0 ? a->scalar[0] : p->momentum);
     lehr_status st = lh_kernel_args(e->dev, e->kernels[SUMS], "mmuu", a->buf[LH_BNT_X],
@@ -167,10 +177,23 @@ lehr_status lh_batchnorm_run_train(lh_exec *e, const lh_args *a) {
                             a->buf[LH_BNT_GAMMA], a->buf[LH_BNT_BETA], a->buf[LH_BNT_RUNNING_MEAN],
                             a->buf[LH_BNT_RUNNING_VAR], a->buf[LH_BNT_SAVED], count, per,
                             (double)p->eps, momentum);
-    if (st == LEHR_OK) st = launch_merge(e);
+    return st != LEHR_OK ? st : launch_merge(e);
+}
+
+/* NULL where the problem does not have it. */
+static cl_mem added(const lh_exec *e, const lh_args *a, unsigned operand)
+{
+    return ((const lh_batchnorm_problem *)e->problem)->add ? a->buf[operand] : NULL;
+}
+
+lehr_status lh_batchnorm_run_train(lh_exec *e, const lh_args *a)
+{
+    size_t m = pixels(e, a->n);
+    lehr_status st = run_statistics(e, a, m);
     if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmu", a->buf[LH_BNT_X],
-                            a->buf[LH_BNT_SAVED], a->buf[LH_BNT_Y], count);
+        st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmmu", a->buf[LH_BNT_X],
+                            a->buf[LH_BNT_SAVED], added(e, a, LH_BNT_ADD), a->buf[LH_BNT_Y],
+                            (unsigned)m);
     return st != LEHR_OK ? st : launch_apply(e, m);
 }
 
@@ -182,20 +205,24 @@ lehr_status lh_batchnorm_run_eval(lh_exec *e, const lh_args *a) {
                                     a->workspace, (double)p->eps);
     if (st == LEHR_OK) st = launch_merge(e);
     if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmu", a->buf[LH_BNE_X], a->workspace,
-                            a->buf[LH_BNE_Y], (unsigned)m);
+        st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmmu", a->buf[LH_BNE_X], a->workspace,
+                            added(e, a, LH_BNE_ADD), a->buf[LH_BNE_Y], (unsigned)m);
     return st != LEHR_OK ? st : launch_apply(e, m);
 }
 
 lehr_status lh_batchnorm_run_backward(lh_exec *e, const lh_args *a) {
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
     size_t m = pixels(e, a->n);
-    unsigned count = (unsigned)m, per = (unsigned)e->number[PER];
-    lehr_status st =
-        lh_kernel_args(e->dev, e->kernels[SUMS], "mmmmuu", a->buf[LH_BNB_X], a->buf[LH_BNB_DY],
-                       a->buf[LH_BNB_SAVED], a->workspace, count, per);
-    if (st == LEHR_OK) st = launch_sums(e, m, SUMS);
+    unsigned count = (unsigned)m, per = p->given ? count : (unsigned)e->number[PER];
+    lehr_status st = LEHR_OK;
+    if (!p->given) {
+        st = lh_kernel_args(e->dev, e->kernels[SUMS], "mmmmuu", a->buf[LH_BNB_X],
+                            a->buf[LH_BNB_DY], a->buf[LH_BNB_SAVED], a->workspace, count, per);
+        if (st == LEHR_OK) st = launch_sums(e, m, SUMS);
+    }
     if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[MERGE], "mmmmmuu", a->workspace,
+        st = lh_kernel_args(e->dev, e->kernels[MERGE], "mmimmmmuu", a->workspace,
+                            p->given ? a->buf[LH_BNB_SUMS] : a->workspace, p->given ? 0 : 3 * p->c,
                             a->buf[LH_BNB_GAMMA], a->buf[LH_BNB_SAVED], a->buf[LH_BNB_DGAMMA],
                             a->buf[LH_BNB_DBETA], count, per);
     if (st == LEHR_OK) st = launch_merge(e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Batch normalisation over pixels [m][C], one work-item per task (CPU family).  -DC, -DRELU=0|1;
+ * Batch normalisation over pixels [m][C], one work-item per task (CPU family).  -DC, -DRELU=0|1, -DADD=0|1;
  * -DVW divides C; -DBLOCK vectors are summed at a time (BLOCK * VW divides C); -DAPPLY pixels of a
  * task of apply.  The kernels, their arguments and part [slots][2][C] are those of groups.cl:
  *   statistics, backward_sums            task = slot of "per" pixels, summed in order
@@ -91,13 +91,17 @@ LH_TASK void batchnorm_coefficients(__global const float *gamma, __global const 
 }
 
 LH_TASK void batchnorm_apply(__global const float *restrict x, __global const float *restrict saved,
-                             __global float *restrict y, uint pixels)
+                             __global const float *restrict add, __global float *restrict y,
+                             uint pixels)
 {
     size_t i = get_group_id(0) * (size_t)APPLY, end = min(i + APPLY, (size_t)pixels);
     for (; i < end; i++)
         for (int c = 0; c < C; c += VW) {
             LH_V z = fma(LH_VLOAD(0, x + i * C + c), LH_VLOAD(0, saved + c),
                          LH_VLOAD(0, saved + C + c));
+#if ADD
+            z += LH_VLOAD(0, add + i * C + c);
+#endif
             LH_VSTORE(ACT(z), 0, y + i * C + c);
         }
 }
@@ -137,11 +141,12 @@ LH_TASK void batchnorm_backward_sums(__global const float *restrict x,
     }
 }
 
-LH_TASK void batchnorm_backward_merge(__global float *work, __global const float *gamma,
-                                      __global const float *saved, __global float *dgamma,
-                                      __global float *dbeta, uint pixels, uint per)
+LH_TASK void batchnorm_backward_merge(__global float *work, __global const float *part, int at,
+                                      __global const float *gamma, __global const float *saved,
+                                      __global float *dgamma, __global float *dbeta, uint pixels,
+                                      uint per)
 {
-    __global const float *part = work + 3 * C;
+    part += at;
     size_t t = get_group_id(0);
     uint slots = (pixels + per - 1) / per;
     LH_V s = ZERO, q = ZERO;

@@ -2,6 +2,7 @@
  *
  * Convolution ops: what a problem means (counts, validity, flops) and the ordered tables of
  * variants, most specific first.  The rows themselves live beside their kernels (variants.h). */
+#include "kernels/conv/after.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
@@ -49,7 +50,11 @@ static size_t count_data(const void *problem, unsigned operand, int n)
     switch (operand) {
     case LH_CONVD_DY: return lh_conv_y_count(p, n);
     case LH_CONVD_W: return lh_conv_w_count(p);
-    default: return lh_conv_x_count(p, n);
+    case LH_CONVD_DX: return lh_conv_x_count(p, n);
+    case LH_CONVD_ADD: return p->add ? lh_conv_x_count(p, n) : 0;
+    case LH_CONVD_MASK: return p->mask ? lh_conv_x_count(p, n) : 0;
+    case LH_CONVD_X: return p->norm ? lh_conv_x_count(p, n) : 0;
+    default: return p->norm ? (size_t)(operand == LH_CONVD_SAVED ? 4 : 2) * (size_t)p->c : 0;
     }
 }
 
@@ -95,10 +100,13 @@ static double flops(const void *problem, int n)
 static void describe(const void *problem, char *out, size_t size)
 {
     const lh_conv_problem *p = problem;
-    snprintf(out, size, "n=%d c=%d h=%d w=%d k=%d r=%d s=%d stride=%dx%d pad=%d,%d,%d,%d%s%s", p->n,
+    static const char *const norms[] = {"", " norm", " norm-relu"};
+    snprintf(out, size,
+             "n=%d c=%d h=%d w=%d k=%d r=%d s=%d stride=%dx%d pad=%d,%d,%d,%d%s%s%s%s%s", p->n,
              p->c, p->h, p->w, p->k, p->r, p->s, p->stride_h, p->stride_w, p->pad_top, p->pad_left,
              p->pad_bottom, p->pad_right, p->bias ? " bias" : "",
-             p->act == LH_ACT_RELU ? " relu" : "");
+             p->act == LH_ACT_RELU ? " relu" : "", p->add ? " add" : "", p->mask ? " mask" : "",
+             norms[p->norm]);
 }
 
 static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32},
@@ -106,17 +114,37 @@ static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32},
                                               {"bias", LH_IN, LH_F32},
                                               {"y", LH_OUT, LH_F32}};
 static const lh_operand data_operands[] = {
-    {"dy", LH_IN, LH_F32}, {"w", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32}};
+    {"dy", LH_IN, LH_F32},    {"w", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32},
+    {"add", LH_IN, LH_F32},   {"mask", LH_IN, LH_F32}, {"x", LH_IN, LH_F32},
+    {"saved", LH_IN, LH_F32}, {"sums", LH_OUT, LH_F32}};
 static const lh_operand filter_operands[] = {{"x", LH_IN, LH_F32},
                                              {"dy", LH_IN, LH_F32},
                                              {"dw", LH_OUT, LH_F32},
                                              {"dbias", LH_OUT, LH_F32}};
 
+/* Backward data: what comes behind the convolution. */
+#define AFTER(pass, name, growth)                                                                  \
+    static lehr_status prepare_##pass##_##name(lh_exec *e)                                         \
+    {                                                                                              \
+        lehr_status st = lh_conv_##pass##_##name##_prepare(e);                                     \
+        return st != LEHR_OK ? st : lh_conv_after_prepare(e);                                      \
+    }                                                                                              \
+    static lehr_status run_##pass##_##name(lh_exec *e, const lh_args *a)                           \
+    {                                                                                              \
+        lehr_status st = lh_conv_##pass##_##name##_run(e, a);                                      \
+        return st != LEHR_OK ? st : lh_conv_after_run(e, a);                                       \
+    }
+LH_CONV_DATA_VARIANTS(AFTER)
+#undef AFTER
+#define ROW(pass, name, growth)                                                                    \
+    {#name, lh_conv_##pass##_##name##_declines, prepare_##pass##_##name, run_##pass##_##name,      \
+     growth},
+static const lh_variant data_variants[] = {LH_CONV_DATA_VARIANTS(ROW)};
+#undef ROW
 #define ROW(pass, name, growth)                                                                    \
     {#name, lh_conv_##pass##_##name##_declines, lh_conv_##pass##_##name##_prepare,                 \
      lh_conv_##pass##_##name##_run, growth},
 static const lh_variant forward_variants[] = {LH_CONV_FORWARD_VARIANTS(ROW)};
-static const lh_variant data_variants[] = {LH_CONV_DATA_VARIANTS(ROW)};
 static const lh_variant filter_variants[] = {LH_CONV_FILTER_VARIANTS(ROW)};
 #undef ROW
 
@@ -130,15 +158,28 @@ static size_t terms_forward(const void *problem, int n)
 static size_t terms_data(const void *problem, int n)
 {
     const lh_conv_problem *p = problem;
-    (void)n;
-    return (size_t)p->k * lh_div_up((size_t)p->r, (size_t)p->stride_h) *
-           lh_div_up((size_t)p->s, (size_t)p->stride_w);
+    size_t terms = (size_t)p->k * lh_div_up((size_t)p->r, (size_t)p->stride_h) *
+                   lh_div_up((size_t)p->s, (size_t)p->stride_w);
+    return p->norm ? terms + (size_t)n * (size_t)p->h * (size_t)p->w : terms;
 }
 
 static size_t terms_filter(const void *problem, int n)
 {
     const lh_conv_problem *p = problem;
     return (size_t)n * (size_t)p->p * (size_t)p->q;
+}
+
+/* Scale, shift, mean and 1 / deviation of uniform numbers, half of which pass the ReLU. */
+static bool sample_data(const void *problem, unsigned operand, uint64_t seed, void *out,
+                        size_t count)
+{
+    static const double of[] = {1.1, 0.02, 0.06, 1.7};
+    const lh_conv_problem *p = problem;
+    (void)seed;
+    if (operand != LH_CONVD_SAVED) return false;
+    for (size_t i = 0; i < count; i++)
+        ((double *)out)[i] = of[i / (size_t)p->c] * (1 + (double)(i % (size_t)p->c % 5) / 8);
+    return true;
 }
 
 const lh_op lh_conv_forward = {"conv.forward", sizeof(lh_conv_problem),
@@ -148,7 +189,7 @@ const lh_op lh_conv_forward = {"conv.forward", sizeof(lh_conv_problem),
 const lh_op lh_conv_backward_data = {"conv.backward_data", sizeof(lh_conv_problem),
                                      LH_OPERANDS(data_operands), LH_VARIANTS(data_variants),
                                      count_data, batch, invalid, lh_conv_backward_data_reference,
-                                     flops, describe, 0, terms_data};
+                                     flops, describe, 0, terms_data, sample_data};
 const lh_op lh_conv_backward_filter = {"conv.backward_filter", sizeof(lh_conv_problem),
                                        LH_OPERANDS(filter_operands), LH_VARIANTS(filter_variants),
                                        count_filter, batch, invalid,

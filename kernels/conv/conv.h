@@ -5,11 +5,20 @@
  *   where ih = p*stride_h - pad_top + r, iw = q*stride_w - pad_left + s, x = 0 outside the image
  *   dx = gather of dy with w;   dw[k][c][r][s] = sum_{n,p,q} dy * x;   dbias[k] = sum_{n,p,q} dy
  * x NHWC [n][h][w][c], y NHWC [n][p][q][k], w logical [k][c][r][s].  The backward passes take dy of
- * the convolution itself (the activation's backward has been applied). */
+ * the convolution itself (the activation's backward has been applied).
+ *
+ * What backward data can do to dx behind the convolution, in one more pass over it (after.c):
+ *   add      backward data: dx += add, another gradient of the same tensor
+ *   mask     then dx = 0 where mask <= 0, mask being the output of the ReLU that made the tensor
+ *   norm     then for the batch normalisation that made the tensor from x with saved [4][c] (kernels/
+ *            batchnorm): dx = 0 where its ReLU did (LH_CONV_NORM_RELU), and sums [2][c] = sum dx,
+ *            sum dx * (x - mean) */
 #ifndef LH_CONV_H
 #define LH_CONV_H
 
 #include "kernels/activation/activation.h"
+
+typedef enum lh_conv_norm { LH_CONV_NORM_NONE, LH_CONV_NORM_SUMS, LH_CONV_NORM_RELU } lh_conv_norm;
 
 typedef struct lh_conv_problem {
     int n, c, h, w;     /* input */
@@ -19,10 +28,21 @@ typedef struct lh_conv_problem {
     int p, q;           /* output height and width; lh_conv_output fills them */
     bool bias;
     lh_activation act;  /* forward only: LH_ACT_NONE or LH_ACT_RELU, fused */
+    bool add, mask;     /* backward data only */
+    lh_conv_norm norm;  /* backward data only */
 } lh_conv_problem;
 
 enum { LH_CONVF_X, LH_CONVF_W, LH_CONVF_BIAS, LH_CONVF_Y };
-enum { LH_CONVD_DY, LH_CONVD_W, LH_CONVD_DX };
+enum {
+    LH_CONVD_DY,
+    LH_CONVD_W,
+    LH_CONVD_DX,
+    LH_CONVD_ADD,
+    LH_CONVD_MASK,
+    LH_CONVD_X,
+    LH_CONVD_SAVED,
+    LH_CONVD_SUMS
+};
 enum { LH_CONVW_X, LH_CONVW_DY, LH_CONVW_DW, LH_CONVW_DBIAS };
 
 extern const lh_op lh_conv_forward, lh_conv_backward_data, lh_conv_backward_filter;

@@ -71,11 +71,31 @@ static void data_tap(const lh_conv_problem *p, const lh_host_args *a, size_t y, 
         for (int c = 0; c < p->c; c++) dx[x + c] += dy[y + k] * w[weight(p, k, c, r, s)];
 }
 
+/* add, mask and norm of a problem. */
+static void after_data(const lh_conv_problem *p, const lh_host_args *a)
+{
+    const double *add = a->buf[LH_CONVD_ADD], *mask = a->buf[LH_CONVD_MASK];
+    const double *x = a->buf[LH_CONVD_X], *scale = a->buf[LH_CONVD_SAVED];
+    double *dx = a->buf[LH_CONVD_DX], *sums = a->buf[LH_CONVD_SUMS];
+    size_t channels = (size_t)p->c;
+    if (p->norm) memset(sums, 0, 2 * channels * sizeof *sums);
+    for (size_t i = 0; i < lh_conv_x_count(p, a->n); i++) {
+        size_t c = i % channels;
+        if (p->add) dx[i] += add[i];
+        if (p->mask && !(mask[i] > 0)) dx[i] = 0;
+        if (!p->norm) continue;
+        if (p->norm == LH_CONV_NORM_RELU && !(scale[c] * x[i] + scale[channels + c] > 0)) dx[i] = 0;
+        sums[c] += dx[i];
+        sums[channels + c] += dx[i] * (x[i] - scale[2 * channels + c]);
+    }
+}
+
 void lh_conv_backward_data_reference(const void *problem, const lh_host_args *a)
 {
     const lh_conv_problem *p = problem;
     memset(a->buf[LH_CONVD_DX], 0, lh_conv_x_count(p, a->n) * sizeof(double));
     visit_taps(p, a, data_tap);
+    after_data(p, a);
 }
 
 static void filter_tap(const lh_conv_problem *p, const lh_host_args *a, size_t y, size_t x, int r,

@@ -14,6 +14,9 @@ static const lh_batchnorm_problem quick[] = {
     {3, 7, 10, 1e-5f, 0.1f, LH_ACT_NONE},    /* no vector divides the channels */
     {65, 48, 1, 1e-5f, 0.1f, LH_ACT_RELU},   /* behind a dense layer */
     {1, 3, 1, 0.25f, 0.1f, LH_ACT_NONE},     /* a single pixel: variance 0 */
+    {3, 64, 100, 1e-5f, 0.1f, LH_ACT_RELU, true, true}, /* with addition, sums given */
+    {4, 12, 9, 1e-5f, 0.1f, LH_ACT_NONE, false, true},
+    {3, 7, 10, 1e-5f, 0.1f, LH_ACT_RELU, true, false},
 };
 static const lh_batchnorm_problem bench[] = {
     {128, 64, 1024, 1e-5f, 0.1f, LH_ACT_RELU}, {128, 64, 1024, 1e-5f, 0.1f, LH_ACT_NONE},

@@ -119,7 +119,53 @@ static bool filter_problem(int level, size_t i, void *out)
     return i < LH_COUNT(more) ? from_row(&more[i], out) : problem(level, i - LH_COUNT(more), out);
 }
 
+/* What backward data does behind the convolution, on rows of `quick`, whose kernels are the same. */
+typedef struct behind {
+    int row;
+    bool add, mask;
+    lh_conv_norm norm;
+} behind;
+
+static bool behind_problem(const behind *list, size_t count, int level, size_t i, void *out)
+{
+    if (level == 2 || i >= count) return problem(level, level == 2 ? i : i - count, out);
+    lh_conv_problem *p = out;
+    from_row(&quick[list[i].row], p);
+    p->add = list[i].add;
+    p->mask = list[i].mask;
+    p->norm = list[i].norm;
+    return true;
+}
+
+static bool data_problem(int level, size_t i, void *out)
+{
+    static const behind list[] = {{0, true, true, LH_CONV_NORM_SUMS},
+                                  {0, false, true, LH_CONV_NORM_NONE},
+                                  {2, true, false, LH_CONV_NORM_RELU},
+                                  {3, false, false, LH_CONV_NORM_RELU},
+                                  {4, true, true, LH_CONV_NORM_NONE},
+                                  {5, true, false, LH_CONV_NORM_RELU},
+                                  {6, false, true, LH_CONV_NORM_SUMS},
+                                  {7, true, true, LH_CONV_NORM_RELU},
+                                  {11, true, false, LH_CONV_NORM_NONE},
+                                  {12, false, false, LH_CONV_NORM_RELU}};
+    return behind_problem(list, LH_COUNT(list), level, i, out);
+}
+
+static void fill(const lh_op *op, const void *p, unsigned operand, uint64_t seed, double *out,
+                 size_t count)
+{
+    lh_case_uniform(seed, out, count);
+    if (op->sample) op->sample(p, operand, seed, out, count);
+}
+
+static void fill_data(const void *p, unsigned operand, uint64_t seed, void *out, size_t count)
+{
+    fill(&lh_conv_backward_data, p, operand, seed, out, count);
+}
+
 const lh_case_list lh_cases_conv_forward = {&lh_conv_forward, problem, NULL, NULL};
-const lh_case_list lh_cases_conv_backward_data = {&lh_conv_backward_data, problem, NULL, NULL};
+const lh_case_list lh_cases_conv_backward_data = {&lh_conv_backward_data, data_problem, fill_data,
+                                                  NULL};
 const lh_case_list lh_cases_conv_backward_filter = {&lh_conv_backward_filter, filter_problem, NULL,
                                                        NULL};

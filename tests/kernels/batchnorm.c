@@ -42,6 +42,7 @@ static void check(lehr_device *dev, const lh_variant *variant) {
     cr_assert_eq(lh_buffer_create(dev, exec->workspace, &args.workspace), LEHR_OK);
     for (unsigned i = 0; i < op->operand_count; i++) {
         size_t bytes = 4 * op->count(&shape, i, N);
+        if (bytes == 0) continue;
         cr_assert_eq(lh_buffer_create(dev, bytes, &args.buf[i]), LEHR_OK);
         cr_assert_eq(lh_buffer_write(dev, args.buf[i], 0, bytes < sizeof x ? 4 * C : bytes,
                                      bytes < sizeof x ? ones : x),
