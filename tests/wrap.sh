@@ -3,8 +3,9 @@
 #
 # meson test --wrapper: lets each Criterion binary write its single results as JSON beside the others.
 # Criterion forks while it has threads; with AddressSanitizer's allocator the child can then wait for
-# ever for a lock that another thread held.  So under a sanitizer a run that has used no processor
-# time for a while is stopped and started once more; a second one is a failure.
+# ever for a lock that another thread held; and LeakSanitizer can fail itself ("fatal error") when a
+# driver's thread ends while it looks.  So under a sanitizer a run that has used no processor time for a
+# while, or in which LeakSanitizer failed, is started again, twice at most.
 CRITERION_OUTPUTS=json:$LEHR_TEST_RESULTS/$(basename "$1").$$.json
 export CRITERION_OUTPUTS
 [ -n "${ASAN_OPTIONS:-}" ] || exec "$@"
@@ -37,9 +38,23 @@ attempt() {
     wait "$session"
 }
 
-attempt "$@"
-status=$?
-[ "$status" = 124 ] || exit "$status"
-echo "wrap.sh: $1 stood still for $IDLE s; once more" >&2
-rm -f "${CRITERION_OUTPUTS#json:}"
-attempt "$@"
+# Logs of its own, so that those of a run that is repeated can go.
+logs=$(echo "$ASAN_OPTIONS" | sed -n 's/.*log_path=\([^:]*\).*/\1/p')
+if [ -n "$logs" ]; then
+    ASAN_OPTIONS=$(echo "$ASAN_OPTIONS" | sed "s|log_path=[^:]*|&.$$|")
+    logs=$logs.$$
+fi
+for left in 2 1 0; do
+    status=0
+    attempt "$@" || status=$?
+    [ "$status" = 0 ] || [ "$left" = 0 ] && exit "$status"
+    if [ "$status" = 124 ]; then
+        echo "wrap.sh: $1 stood still for $IDLE s; once more" >&2
+    elif [ -n "$logs" ] && grep -qs "LeakSanitizer has encountered a fatal error" "$logs".*; then
+        echo "wrap.sh: LeakSanitizer failed in $1; once more" >&2
+        rm -f "$logs".*
+    else
+        exit "$status"
+    fi
+    rm -f "${CRITERION_OUTPUTS#json:}"
+done
