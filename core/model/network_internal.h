@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The inside of a network; for core/model only.  plan.c makes the steps, weights.c the tensors,
+ * The inside of a network; for core/model only.  plan*.c makes the steps, weights.c the tensors,
  * network.c the buffers and the running. */
 #ifndef LH_NETWORK_INTERNAL_H
 #define LH_NETWORK_INTERNAL_H
