@@ -12,6 +12,8 @@
 
 /* 64 KiB of floats: long enough to hide a task's start, short enough to balance threads. */
 enum { LH_STREAM_CHUNK = 16384 };
+/* Bytes of output from which on the next op would not find them in a cache: LH_VSTREAM pays. */
+enum { LH_PAST_CACHES = 16 << 20 };
 
 typedef enum lh_stream { LH_STREAM_ELEMENTWISE, LH_STREAM_TASKS } lh_stream;
 

@@ -53,8 +53,10 @@ static void tasks_geometry(lh_exec *e, char *options, size_t size) {
     e->number[APPLY] = (int64_t)chunk;
     e->number[LANES_C] = width;
     e->number[LANES_P] = 1;
-    snprintf(options, size, "-DC=%d -DRELU=%d -DADD=%d -DVW=%u -DBLOCK=%d -DAPPLY=%zu", p->c,
-             relu(e), p->add, width, block_size(p->c / (int)width), chunk);
+    snprintf(options, size, "-DC=%d -DRELU=%d -DADD=%d -DPAST=%d -DVW=%u -DBLOCK=%d -DAPPLY=%zu",
+             p->c, relu(e), p->add,
+             pixels(e, p->n) * (size_t)p->c * sizeof(float) >= LH_PAST_CACHES, width,
+             block_size(p->c / (int)width), chunk);
 }
 
 static void groups_geometry(lh_exec *e, char *options, size_t size) {

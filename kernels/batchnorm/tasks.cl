@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Batch normalisation over pixels [m][C], one work-item per task (CPU family).  -DC, -DRELU=0|1, -DADD=0|1;
- * -DVW divides C; -DBLOCK vectors are summed at a time (BLOCK * VW divides C); -DAPPLY pixels of a
- * task of apply.  The kernels, their arguments and part [slots][2][C] are those of groups.cl:
+ * -DPAST=0|1: y is stored past the caches; -DVW divides C; -DBLOCK vectors are summed at a time (BLOCK * VW
+ * divides C); -DAPPLY pixels of a task of apply.
+ * The kernels, their arguments and part [slots][2][C] are those of groups.cl:
  *   statistics, backward_sums            task = slot of "per" pixels, summed in order
  *   merge, coefficients, backward_merge  task = VW channels, slots summed in order
  *   apply, backward_apply                task = APPLY pixels
@@ -19,6 +20,12 @@
 #else
 #define ACT(z) (z)
 #define THROUGH(x, dy, scale, shift) (dy)
+#endif
+
+#if PAST
+#define PUT LH_VSTREAM
+#else
+#define PUT LH_VSTORE
 #endif
 
 LH_TASK void batchnorm_statistics(__global const float *restrict x, __global float *restrict part,
@@ -102,7 +109,7 @@ LH_TASK void batchnorm_apply(__global const float *restrict x, __global const fl
 #if ADD
             z += LH_VLOAD(0, add + i * C + c);
 #endif
-            LH_VSTORE(ACT(z), 0, y + i * C + c);
+            PUT(ACT(z), 0, y + i * C + c);
         }
 }
 

@@ -3,13 +3,13 @@
  * Host side of direct_cpu.cl: forward and backward data as one kind of pass, the tile of pixels, how
  * many rows a task stages. */
 #include "kernels/conv/variants.h"
+#include "kernels/stream.h"
 
 #include <stdio.h>
 
 enum { PACK, CONV };                                  /* exec->kernels */
 enum { BAND, BLOCK, STAGED_BYTES, CHUNK };            /* exec->number */
 enum { STAGED_WISH_KB = 128 };
-enum { STREAM_LEAST = 16 << 20 }; /* bytes of output that the next op would not find in a cache */
 enum { TASKS_WISH = 64 };                             /* enough to keep any CPU busy */
 enum { PACK_WISH = 8192, UNROLL_MOST = 32 };          /* weights of a task; steps of a tap row */
 
@@ -123,7 +123,7 @@ static bool streams(const lh_exec *e, const pass *c)
 {
     size_t pixels = (size_t)c->h.out * (size_t)c->w.out * (size_t)e->op->batch(e->problem);
     size_t width = lh_device_traits(e->dev)->vector_width, channels = (size_t)c->out_c;
-    return channels % width == 0 && pixels * channels * sizeof(float) >= STREAM_LEAST;
+    return channels % width == 0 && pixels * channels * sizeof(float) >= LH_PAST_CACHES;
 }
 
 static const char *declines(const pass *c, const lh_traits *t)
