@@ -12,23 +12,10 @@
  * pixel, so that |mean| >> sd costs no digits), or sum dz and sum dz * (x - mean).  Backward's work
  * is terms [3][C], then part: dx = terms0 * dz + terms1 * (x - mean) + terms2. */
 #include "common.cl"
+#include "sum_lanes.cl"
 
 #define GROUP __kernel __attribute__((reqd_work_group_size(LC, LP, 1)))
 #define EACH __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
-
-/* The sum over lanes, in every lane.  All work-items of the group must call it. */
-float sum_lanes(float value, __local float *scratch)
-{
-    int c = (int)get_local_id(0), l = (int)get_local_id(1);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    scratch[l * LC + c] = value;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int width = LP / 2; width > 0; width /= 2) {
-        if (l < width) scratch[l * LC + c] += scratch[(l + width) * LC + c];
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    return scratch[c];
-}
 
 float act(float z)
 {

@@ -6,22 +6,9 @@
  *   after_merge  group (tile): lane l takes slots l, l + LP, …; the same tree
  * part [slot][2][C]: sum dx, sum dx * (x - mean) of a slot. */
 #include "common.cl"
+#include "sum_lanes.cl"
 
 #define GROUP __kernel __attribute__((reqd_work_group_size(LC, LP, 1)))
-
-/* The sum over lanes, in every lane.  All work-items of the group must call it. */
-float sum_lanes(float value, __local float *scratch)
-{
-    int c = (int)get_local_id(0), l = (int)get_local_id(1);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    scratch[l * LC + c] = value;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int width = LP / 2; width > 0; width /= 2) {
-        if (l < width) scratch[l * LC + c] += scratch[(l + width) * LC + c];
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    return scratch[c];
-}
 
 GROUP void after_pass(__global float *out, __global const float *add, __global const float *mask,
                       __global const float *x, __global const float *saved, __global float *work,

@@ -10,23 +10,6 @@
 enum { FILTER, CONV };                     /* exec->kernels */
 enum { TILES, BLOCK, THREADS, PADDED, LOCAL }; /* exec->number */
 
-/* The convolution as the kernel sees it. */
-typedef struct pass {
-    int c, h, w, k, p, q, pad_top, pad_left;
-    int out_step, in_step, flip; /* of one output and one input channel in w; mirrored taps */
-} pass;
-
-static pass forward_pass(const lh_conv_problem *p)
-{
-    return (pass){p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top, p->pad_left, p->c * 9, 9, 0};
-}
-
-static pass data_pass(const lh_conv_problem *p)
-{
-    return (pass){p->k, p->p, p->q, p->c, p->h, p->w, 2 - p->pad_top, 2 - p->pad_left,
-                  9, p->c * 9, 1};
-}
-
 /* A work-group's tiles and output channels, and the input channels in local memory at a time.  Best
  * first: 32 KiB and 256 work-items, 12 KiB and 128, 8 KiB and 64. */
 typedef struct shape {
@@ -50,12 +33,12 @@ static int first_shape(const lh_traits *t)
     return i;
 }
 
-static size_t tiles_per_image(const pass *c)
+static size_t tiles_per_image(const lh_winograd_pass *c)
 {
     return lh_div_up((size_t)c->p, 2) * lh_div_up((size_t)c->q, 2);
 }
 
-static const char *declines(const lh_conv_problem *p, const pass *c, const lh_traits *t)
+static const char *declines(const lh_conv_problem *p, const lh_winograd_pass *c, const lh_traits *t)
 {
     const char *wish = lh_getenv("LEHR_WINOGRAD"), *reason = lh_needs_gpu_family(t);
     if (wish && strcmp(wish, "0") == 0) return "LEHR_WINOGRAD=0";
@@ -82,7 +65,7 @@ static const shape *choose(lh_exec *e)
     return &shapes[lh_exec_tunable(e, "shape", rule, values, count) - 1];
 }
 
-static lehr_status prepare(lh_exec *e, const pass *c, bool bias, bool relu)
+static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, bool bias, bool relu)
 {
     const shape *s = choose(e);
     size_t padded = lh_round_up((size_t)c->c, (size_t)s->depth);
@@ -104,7 +87,7 @@ static lehr_status prepare(lh_exec *e, const pass *c, bool bias, bool relu)
     return lh_exec_kernel(e, CONV, "conv/gpu_winograd.cl", "winograd2_conv", "%s", options);
 }
 
-static lehr_status run(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, cl_mem w,
+static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, cl_mem in, cl_mem w,
                        cl_mem bias, cl_mem out)
 {
     size_t tiles = (size_t)a->n * tiles_per_image(c), group = (size_t)e->number[THREADS];
@@ -125,38 +108,38 @@ static lehr_status run(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, c
 
 const char *lh_conv_forward_gpu_winograd2_declines(const void *problem, const lh_traits *traits)
 {
-    pass c = forward_pass(problem);
+    lh_winograd_pass c = lh_winograd_forward(problem);
     return declines(problem, &c, traits);
 }
 
 lehr_status lh_conv_forward_gpu_winograd2_prepare(lh_exec *e)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    pass c = forward_pass(p);
+    lh_winograd_pass c = lh_winograd_forward(p);
     return prepare(e, &c, p->bias, p->act == LH_ACT_RELU);
 }
 
 lehr_status lh_conv_forward_gpu_winograd2_run(lh_exec *e, const lh_args *a)
 {
-    pass c = forward_pass(lh_exec_problem(e));
+    lh_winograd_pass c = lh_winograd_forward(lh_exec_problem(e));
     return run(e, &c, a, a->buf[LH_CONVF_X], a->buf[LH_CONVF_W], a->buf[LH_CONVF_BIAS],
                a->buf[LH_CONVF_Y]);
 }
 
 const char *lh_conv_data_gpu_winograd2_declines(const void *problem, const lh_traits *traits)
 {
-    pass c = data_pass(problem);
+    lh_winograd_pass c = lh_winograd_data(problem);
     return declines(problem, &c, traits);
 }
 
 lehr_status lh_conv_data_gpu_winograd2_prepare(lh_exec *e)
 {
-    pass c = data_pass(lh_exec_problem(e));
+    lh_winograd_pass c = lh_winograd_data(lh_exec_problem(e));
     return prepare(e, &c, false, false);
 }
 
 lehr_status lh_conv_data_gpu_winograd2_run(lh_exec *e, const lh_args *a)
 {
-    pass c = data_pass(lh_exec_problem(e));
+    lh_winograd_pass c = lh_winograd_data(lh_exec_problem(e));
     return run(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX]);
 }

@@ -66,4 +66,22 @@ size_t lh_conv_winograd_tiles(int n, int rows, int cols, int tile);
  * share cache sets. */
 size_t lh_conv_winograd_plane(int tiles, int channels);
 
+/* A 3x3 convolution of stride 1 as a Winograd kernel sees it: backward data is one with flipped, transposed
+ * weights. */
+typedef struct lh_winograd_pass {
+    int c, h, w, k, p, q, pad_top, pad_left;
+    int out_step, in_step, flip; /* of one output and one input channel in w; mirrored taps */
+} lh_winograd_pass;
+
+static inline lh_winograd_pass lh_winograd_forward(const lh_conv_problem *p)
+{
+    return (lh_winograd_pass){p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top, p->pad_left, p->c * 9, 9, 0};
+}
+
+static inline lh_winograd_pass lh_winograd_data(const lh_conv_problem *p)
+{
+    return (lh_winograd_pass){p->k, p->p, p->q, p->c, p->h, p->w, 2 - p->pad_top, 2 - p->pad_left,
+                  9, p->c * 9, 1};
+}
+
 #endif

@@ -11,26 +11,9 @@ enum { FILTER, CONV };          /* exec->kernels */
 enum { TILE, TILES, BLOCK, V_BYTES, M_BYTES }; /* exec->number */
 enum { CACHE_WISH = 600 * 1024 }; /* bytes of v and m: within a second-level cache of 1 MiB */
 
-/* The convolution as the kernel sees it. */
-typedef struct pass {
-    int c, h, w, k, p, q, pad_top, pad_left;
-    int out_step, in_step, flip; /* of one output and one input channel in w; mirrored taps */
-} pass;
-
-static pass forward_pass(const lh_conv_problem *p)
-{
-    return (pass){p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top, p->pad_left, p->c * 9, 9, 0};
-}
-
-static pass data_pass(const lh_conv_problem *p)
-{
-    return (pass){p->k, p->p, p->q, p->c, p->h, p->w, 2 - p->pad_top, 2 - p->pad_left,
-                  9, p->c * 9, 1};
-}
-
 static int tile_rows(const lh_traits *t) { return t->vector_width >= 16 ? 8 : 6; }
 
-static int block_of(const pass *c, const lh_traits *t)
+static int block_of(const lh_winograd_pass *c, const lh_traits *t)
 {
     int width = (int)t->vector_width;
     return c->k % (2 * width) == 0 ? 2 * width : width;
@@ -52,13 +35,13 @@ static size_t plane_bytes(int tile, int tiles, int channels)
            sizeof(float);
 }
 
-static size_t local_bytes(const pass *c, int tile, int tiles, int block)
+static size_t local_bytes(const lh_winograd_pass *c, int tile, int tiles, int block)
 {
     return plane_bytes(tile, tiles, c->c) + plane_bytes(tile, tiles, block);
 }
 
 /* Four register tiles (eight of the small ones), half as many, … one. */
-static int count_tiles(const pass *c, const lh_traits *t, int tile)
+static int count_tiles(const lh_winograd_pass *c, const lh_traits *t, int tile)
 {
     int rows = tile_rows(t), tiles = (tile == 4 ? 4 : 8) * rows;
     size_t limit = t->local_bytes < CACHE_WISH ? t->local_bytes : CACHE_WISH;
@@ -87,7 +70,8 @@ bool lh_conv_winograd_mostly_empty(int rows, int cols, int tile)
     return (size_t)(rows * cols) < (tile == 4 ? 6 : 3) * tiles;
 }
 
-static const char *declines(const lh_conv_problem *p, const pass *c, const lh_traits *t, int tile)
+static const char *declines(const lh_conv_problem *p, const lh_winograd_pass *c,
+                            const lh_traits *t, int tile)
 {
     const char *reason = lh_conv_winograd_refused(p, t, tile);
     if (reason) return reason;
@@ -98,7 +82,7 @@ static const char *declines(const lh_conv_problem *p, const pass *c, const lh_tr
 }
 
 /* One to eight register tiles, as far as local memory goes. */
-static int choose_tiles(lh_exec *e, const pass *c, int tile)
+static int choose_tiles(lh_exec *e, const lh_winograd_pass *c, int tile)
 {
     const lh_traits *t = lh_device_traits(e->dev);
     int values[4], rows = tile_rows(t);
@@ -108,7 +92,7 @@ static int choose_tiles(lh_exec *e, const pass *c, int tile)
     return lh_exec_tunable(e, "tiles", count_tiles(c, t, tile), values, count);
 }
 
-static lehr_status prepare(lh_exec *e, const pass *c, int tile, bool relu)
+static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool relu)
 {
     const lh_traits *t = lh_device_traits(e->dev);
     int tiles = choose_tiles(e, c, tile), block = block_of(c, t), width = (int)t->vector_width;
@@ -130,7 +114,7 @@ static lehr_status prepare(lh_exec *e, const pass *c, int tile, bool relu)
     return lh_exec_kernel(e, CONV, "conv/winograd_cpu.cl", "winograd_conv", "%s", options);
 }
 
-static lehr_status run(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, cl_mem w,
+static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, cl_mem in, cl_mem w,
                        cl_mem bias, cl_mem out)
 {
     size_t tiles = lh_conv_winograd_tiles(a->n, c->p, c->q, (int)e->number[TILE]);
@@ -150,14 +134,14 @@ static lehr_status run(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, c
 static lehr_status run_forward(lh_exec *e, const lh_args *a)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    pass c = forward_pass(p);
+    lh_winograd_pass c = lh_winograd_forward(p);
     return run(e, &c, a, a->buf[LH_CONVF_X], a->buf[LH_CONVF_W],
                p->bias ? a->buf[LH_CONVF_BIAS] : NULL, a->buf[LH_CONVF_Y]);
 }
 
 static lehr_status run_data(lh_exec *e, const lh_args *a)
 {
-    pass c = data_pass(lh_exec_problem(e));
+    lh_winograd_pass c = lh_winograd_data(lh_exec_problem(e));
     return run(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX]);
 }
 
@@ -166,13 +150,13 @@ static lehr_status run_data(lh_exec *e, const lh_args *a)
     const char *lh_conv_forward_winograd##tile##_cpu_declines(const void *problem,                 \
                                                               const lh_traits *traits)             \
     {                                                                                              \
-        pass c = forward_pass(problem);                                                            \
+        lh_winograd_pass c = lh_winograd_forward(problem);                                         \
         return declines(problem, &c, traits, tile);                                                \
     }                                                                                              \
     lehr_status lh_conv_forward_winograd##tile##_cpu_prepare(lh_exec *e)                           \
     {                                                                                              \
         const lh_conv_problem *p = lh_exec_problem(e);                                             \
-        pass c = forward_pass(p);                                                                  \
+        lh_winograd_pass c = lh_winograd_forward(p);                                               \
         return prepare(e, &c, tile, p->act == LH_ACT_RELU);                                        \
     }                                                                                              \
     lehr_status lh_conv_forward_winograd##tile##_cpu_run(lh_exec *e, const lh_args *a)             \
@@ -182,12 +166,12 @@ static lehr_status run_data(lh_exec *e, const lh_args *a)
     const char *lh_conv_data_winograd##tile##_cpu_declines(const void *problem,                    \
                                                            const lh_traits *traits)                \
     {                                                                                              \
-        pass c = data_pass(problem);                                                               \
+        lh_winograd_pass c = lh_winograd_data(problem);                                            \
         return declines(problem, &c, traits, tile);                                                \
     }                                                                                              \
     lehr_status lh_conv_data_winograd##tile##_cpu_prepare(lh_exec *e)                              \
     {                                                                                              \
-        pass c = data_pass(lh_exec_problem(e));                                                    \
+        lh_winograd_pass c = lh_winograd_data(lh_exec_problem(e));                                 \
         return prepare(e, &c, tile, false);                                                        \
     }                                                                                              \
     lehr_status lh_conv_data_winograd##tile##_cpu_run(lh_exec *e, const lh_args *a)                \
