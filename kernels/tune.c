@@ -39,8 +39,11 @@ typedef struct tuning {
     lh_tune *out;
     candidate at[LH_MAX_ROWS];
     unsigned rounds;
-    int base; /* what would be used without measuring; -1: none races */
+    int base;     /* what would be used without measuring; -1: none races */
+    double limit; /* when the problem is given up */
 } tuning;
+
+static bool is_late(const tuning *t) { return lh_now() > t->limit; }
 
 static void set_row(tuning *t, unsigned i, const char *outcome, const char *reason)
 {
@@ -146,7 +149,7 @@ static lehr_status qualify_all(tuning *t)
     lh_trial *probe = NULL;
     lehr_status st = LEHR_OK;
     if (images) st = lh_trial_create(t->dev, t->op, t->problem, images, 2000, false, &probe);
-    for (unsigned i = 0; i < t->out->count && st == LEHR_OK; i++)
+    for (unsigned i = 0; i < t->out->count && st == LEHR_OK && !is_late(t); i++)
         if (t->at[i].races) qualify(t, i, probe);
     lh_trial_destroy(&probe);
     drop_hopeless(t);
@@ -191,7 +194,7 @@ static lehr_status compare_all(tuning *t, lh_trial *trial)
     lehr_status st = LEHR_OK;
     t->base = find_base(t);
     if (t->base >= 0) st = compare_one(t, trial, (unsigned)t->base);
-    for (unsigned i = 0; i < t->out->count && st == LEHR_OK; i++)
+    for (unsigned i = 0; i < t->out->count && st == LEHR_OK && !is_late(t); i++)
         if (t->at[i].races && (int)i != t->base) st = compare_one(t, trial, i);
     drop_hopeless(t);
     return st;
@@ -216,13 +219,14 @@ static lehr_status race(tuning *t, lh_trial *trial, double until, int *best)
     double flops = t->op->flops(t->problem, t->op->batch(t->problem));
     t->rounds = 0;
     *best = -1;
-    while (st == LEHR_OK && t->rounds < MOST_ROUNDS &&
+    while (st == LEHR_OK && t->rounds < MOST_ROUNDS && !is_late(t) &&
            (t->rounds < LEAST_ROUNDS || lh_now() < until)) {
         for (unsigned i = 0; i < t->out->count && st == LEHR_OK; i++)
             if (t->at[i].races)
                 st = lh_trial_time(trial, t->at[i].exec, t->at[i].runs, &t->at[i].ms[t->rounds]);
         t->rounds++;
     }
+    if (t->rounds < LEAST_ROUNDS) return st;
     for (unsigned i = 0; i < t->out->count && st == LEHR_OK; i++) {
         lehr_tune_candidate *row = &t->out->rows[i];
         if (!t->at[i].races) continue;
@@ -378,20 +382,21 @@ static lehr_status race_and_search(tuning *t, lh_trial *trial, double seconds)
 }
 
 lehr_status lh_tune_problem(lehr_device *dev, const lh_op *op, const void *problem, double seconds,
-                            lh_tune *out)
+                            double limit, lh_tune *out)
 {
-    tuning t = {.dev = dev, .op = op, .problem = problem, .out = out};
-    double until = lh_now() + seconds;
+    double begin = lh_now();
+    tuning t = {.dev = dev, .op = op, .problem = problem, .out = out, .limit = begin + limit};
     lh_choice choice;
     lh_trial *trial = NULL;
     lehr_status st = lh_select_default(dev, op, problem, &choice);
     if (st != LEHR_OK) return st;
     start(&t, &choice);
     st = qualify_all(&t);
-    if (st == LEHR_OK)
+    if (st == LEHR_OK && !is_late(&t))
         st = lh_trial_create(dev, op, problem, op->batch(problem), 3000, false, &trial);
-    if (st == LEHR_OK) st = compare_all(&t, trial);
-    if (st == LEHR_OK && t.base >= 0) st = race_and_search(&t, trial, until - lh_now());
+    if (st == LEHR_OK && trial) st = compare_all(&t, trial);
+    if (st == LEHR_OK && t.base >= 0 && !is_late(&t))
+        st = race_and_search(&t, trial, begin + seconds - lh_now());
     lh_trial_destroy(&trial);
     for (unsigned i = 0; i < LH_MAX_ROWS; i++) lh_exec_destroy(&t.at[i].exec);
     return st;

@@ -22,10 +22,10 @@ typedef struct lh_tune {
 
 /* Variants that neither decline nor were found wrong. */
 unsigned lh_tune_choices(lehr_device *dev, const lh_op *op, const void *problem);
-/* Checks and times; takes at least three rounds, then up to about `seconds`.  Nothing is stored but
- * verdicts. */
+/* Checks and times; takes at least three rounds, then up to about `seconds`.  After `limit` seconds the
+ * problem is given up as soon as what is being tried is done: no winner.  Nothing is stored but verdicts. */
 lehr_status lh_tune_problem(lehr_device *dev, const lh_op *op, const void *problem, double seconds,
-                            lh_tune *out);
+                            double limit, lh_tune *out);
 /* Fills rows with what is chosen now, and why. */
 lehr_status lh_tune_explain(lehr_device *dev, const lh_op *op, const void *problem, lh_tune *out);
 

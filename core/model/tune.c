@@ -122,15 +122,16 @@ static void keep_winner(lehr_device *dev, const item *it, const lh_tune *tune)
                                 .note = note, .gflops = isfinite(row->gflops) ? row->gflops : 0});
 }
 
-/* One problem, given an equal share of the time that is left. */
+/* One problem, given an equal share of the time that is left; given up when all of it is used twice. */
 static lehr_status one(lehr_device *dev, const items *list, int i, const lehr_tune_params *p,
                        double until, lehr_tune_result *result, int *stop)
 {
     const item *it = &list->at[i];
-    double share = (until - lh_now()) / (list->count - i);
+    double left = until - lh_now(), share = left / (list->count - i);
     lh_tune tune;
     lehr_status st = p->explain ? lh_tune_explain(dev, it->op, it->problem, &tune)
-                                : lh_tune_problem(dev, it->op, it->problem, share, &tune);
+                                : lh_tune_problem(dev, it->op, it->problem, share, left + p->seconds,
+                                                  &tune);
     if (st != LEHR_OK) return st;
     if (!p->explain && tune.winner >= 0) {
         result->measured++;

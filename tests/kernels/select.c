@@ -4,6 +4,7 @@
  * that is wrong.  The wrong one is planted: a copy of an op's table with one more row. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,7 +286,8 @@ Test(choice, tuning_parameters)
     rows[0].prepare = prepare_tunable;
     rows[0].run = run_tunable;
     rows[1].declines = always_declines;
-    cr_assert_eq(lh_tune_problem(dev, &op, &p, 60, &tune), LEHR_OK, "%s", lehr_context_message(ctx));
+    cr_assert_eq(lh_tune_problem(dev, &op, &p, 60, INFINITY, &tune), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
     cr_assert_eq(tune.settings, 4, "%u", tune.settings);
     cr_expect_eq(tune.wrong, 1);
     cr_assert_eq(tune.count, 3);
@@ -302,7 +304,7 @@ Test(choice, tuning)
 {
     lh_tune tune;
     rows[0].run = run_wrong;
-    cr_assert_eq(lh_tune_problem(dev, &op, &shape, 0.01, &tune), LEHR_OK, "%s",
+    cr_assert_eq(lh_tune_problem(dev, &op, &shape, 0.01, INFINITY, &tune), LEHR_OK, "%s",
                  lehr_context_message(ctx));
     cr_expect_str_eq(tune.rows[0].outcome, "wrong");
     cr_expect(strstr(tune.rows[0].reason, "y is off by"), "%s", tune.rows[0].reason);
@@ -318,11 +320,21 @@ Test(choice, tuning)
     /* matrices: 400 times the work, done in the same op, is hopeless or slower */
     static const lh_add_problem large = {4, 200000, LH_ACT_NONE};
     lh_add_problem p = large;
-    cr_assert_eq(lh_tune_problem(dev, &lh_add_forward, &p, 0.05, &tune), LEHR_OK);
+    cr_assert_eq(lh_tune_problem(dev, &lh_add_forward, &p, 0.05, INFINITY, &tune), LEHR_OK);
     cr_expect_geq(tune.winner, 0);
     for (unsigned i = 0; i < tune.count; i++)
         if ((int)i != tune.winner && tune.rows[i].ms > 0)
             cr_expect_geq(tune.rows[i].ms, 0.9 * tune.rows[tune.winner].ms);
+}
+
+/* Without time a problem is given up, and nothing wins. */
+Test(choice, tuning_without_time)
+{
+    lh_tune tune;
+    cr_assert_eq(lh_tune_problem(dev, &op, &shape, 60, -1, &tune), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
+    cr_expect_eq(tune.winner, -1);
+    for (unsigned i = 0; i < tune.count; i++) cr_expect_str_eq(tune.rows[i].outcome, "not timed");
 }
 
 /* Random operands suit every op: what is right is found right.  One problem an op, its first variant. */
