@@ -2,11 +2,10 @@
  *
  * GPU family: gradient of a convolution's filter as an implicit GEMM by gemm/tile.cl.
  *   dw[k][(r, s, c)] = sum over m = (n, p, q) of dy[m][k] * x[n][p*SH - PT + r][q*SW - PL + s][c]
- * The long sum over m is cut into slices: slice z writes partial[z][k][r][s][c], and combine adds the
- * slices in order into the logical dw[k][c][r][s].  No atomics: the same bits every run.
- * x, dy NHWC.  -DC -DH -DW -DK -DP -DQ -DR -DS -DSH -DSW -DPT -DPL -DLOCAL and the tile.
- * Launch: conv_backward_filter (row tiles * THREADS, column tiles, slices); combine 1-D, one
- * work-item per weight in the order of partial.  Sums: m ascending inside a slice. */
+ * The long sum over m is cut into slices: slice z writes partial[z][k][r][s][c], and gpu_combine.cl adds
+ * the slices in order.  No atomics: the same bits every run.
+ * x, dy NHWC.  -DC -DH -DW -DK -DP -DQ -DR -DS -DSH -DSW -DPT -DPL and the tile.
+ * Launch: (row tiles * THREADS, column tiles, slices).  Sums: m ascending inside a slice. */
 #include "common.cl"
 
 #define TAPS (R * S * C)
@@ -52,15 +51,4 @@ TILE_KERNEL void conv_backward_filter(__global const float *x, __global const fl
             int k = row0 + TILE_ROW(i), tap = col0 + TILE_COL(j);
             if (k < K && tap < TAPS) partial[(size_t)k * TAPS + tap] = sum[i][j];
         }
-}
-
-__kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
-void combine(__global const float *partial, __global float *dw, int slices)
-{
-    int i = get_global_id(0);
-    if (i >= K * TAPS) return;
-    float sum = 0.0f;
-    for (int z = 0; z < slices; z++) sum += partial[(size_t)z * K * TAPS + i];
-    int c = i % C, tap = i / C % (R * S), k = i / TAPS;
-    dw[(k * C + c) * (R * S) + tap] = sum;
 }

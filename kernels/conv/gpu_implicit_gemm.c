@@ -185,6 +185,24 @@ lehr_status lh_conv_data_gpu_subgroup_run(lh_exec *e, const lh_args *a)
 
 /* ---- backward filter ---- */
 
+lehr_status lh_gpu_combine_prepare(lh_exec *e, unsigned index)
+{
+    const lh_conv_problem *p = lh_exec_problem(e);
+    return lh_exec_kernel(e, index, "conv/gpu_combine.cl", "combine",
+                          "-DC=%d -DK=%d -DR=%d -DS=%d -DLOCAL=%d", p->c, p->k, p->r, p->s,
+                          (int)lh_local_size(lh_device_traits(e->dev), 256));
+}
+
+lehr_status lh_gpu_combine_run(lh_exec *e, unsigned index, const lh_args *a, size_t slices)
+{
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[index], "mmi", a->workspace,
+                                    a->buf[LH_CONVW_DW], (int)slices);
+    return st != LEHR_OK ? st
+                         : lh_launch_1d(e->dev, e->kernels[index],
+                                        lh_conv_w_count(lh_exec_problem(e)),
+                                        lh_local_size(lh_device_traits(e->dev), 256));
+}
+
 const char *lh_conv_filter_gpu_implicit_gemm_declines(const void *problem, const lh_traits *traits)
 {
     return declines(problem, traits, output_pixels(problem), LH_TILE_LOCAL);
@@ -208,7 +226,7 @@ static lehr_status prepare_filter(lh_exec *e, lh_tile_kind kind)
     e->workspace = (size_t)e->number[SUM_OFFSET];
     lehr_status st = build(e, MAIN, "conv/gpu_filter.cl", "conv_backward_filter", &tile, p->k,
                            p->c, "");
-    if (st == LEHR_OK) st = build(e, SECOND, "conv/gpu_filter.cl", "combine", &tile, p->k, p->c, "");
+    if (st == LEHR_OK) st = lh_gpu_combine_prepare(e, SECOND);
     if (st != LEHR_OK || !p->bias) return st;
     e->workspace += lh_column_sum_workspace(rows, p->k);
     return lh_column_sum_prepare(e, BIAS_SUM);
@@ -233,11 +251,7 @@ lehr_status lh_conv_filter_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
                                     a->buf[LH_CONVW_DY], a->workspace, (int)rows,
                                     (int)e->number[SLICE]);
     if (st == LEHR_OK) st = launch(e, (size_t)p->k, taps(p), slices);
-    if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[SECOND], "mmi", a->workspace, a->buf[LH_CONVW_DW],
-                            (int)slices);
-    if (st == LEHR_OK)
-        st = lh_launch_1d(e->dev, e->kernels[SECOND], lh_conv_w_count(p), (size_t)e->number[LOCAL]);
+    if (st == LEHR_OK) st = lh_gpu_combine_run(e, SECOND, a, slices);
     if (st != LEHR_OK || !p->bias) return st;
     return lh_column_sum_run(e, BIAS_SUM, a->buf[LH_CONVW_DY], rows, p->k, a->buf[LH_CONVW_DBIAS],
                              a->workspace, (size_t)e->number[SUM_OFFSET]);

@@ -5,32 +5,26 @@
  *   out[2x2 tile] = A' [sum over c of (G w G') . (B' in[4x4 window] B)] A
  * in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][CP][16][BLOCK] holds G w G', with zeros where C is
  * padded to CP (a multiple of DEPTH) and K to a multiple of BLOCK.  Any C, K, P, Q.
- * A work-group of THREADS makes TILES tiles x BLOCK channels: 16 products of matrices, one for each
- * point of the window, each by THREADS/16 work-items with 8x8 sums of their own.  DEPTH channels at a
- * time pass through local memory; the next windows are read meanwhile.  A line of v is permuted
- * (SWAPPED) so that the work-items that write eight channels of four tiles meet 32 banks.
- * The sums go back through local memory, two of a work-item's rows at a time.
+ * A work-group of THREADS makes TILES tiles x BLOCK channels (gpu_winograd_parts.cl).  DEPTH channels
+ * at a time pass through local memory; the next windows are read meanwhile.  A line of tiles is
+ * permuted (SWAPPED) so that the work-items that write eight channels of four tiles meet 32 banks.
  * -DC -DH -DW -DK -DP -DQ -DPT -DPL -DCP -DTILES -DBLOCK -DDEPTH -DTILES_H -DTILES_W -DBIAS -DRELU
  * -DLOCAL.  Local memory: 64 * DEPTH * (TILES + BLOCK) bytes.
  * Launch: (groups of tiles * THREADS, K/BLOCK).  Sums: c ascending, then the transform.
  * Lavin, Gray: Fast algorithms for convolutional neural networks, 2015. */
 #include "common.cl"
 
-#define ROWS (TILES / 8) /* of work-items over a plane's tiles, and over its channels */
-#define COLS (BLOCK / 8)
-#define PLANE (ROWS * COLS)
-#define THREADS (16 * PLANE)
+#define ROW_BLOCK TILES
+#define COL_BLOCK BLOCK
+#define SWAPPED(tile, c) ((tile) ^ (4 * (c) % TILES))
+#include "conv/gpu_winograd_parts.cl"
+
 #define V_SIZE (16 * DEPTH * TILES)
 #define U_SIZE (16 * DEPTH * BLOCK)
 #define U_LOADS (U_SIZE / 4 / THREADS)
 #define WINDOWS (DEPTH * TILES) /* read at a time, by as many work-items */
-#define M_LINE (BLOCK + 8)
-#define SWAPPED(tile, c) ((tile) ^ (4 * (c) % TILES))
 
-/* Four data, three weights and four products of one dimension, `step` apart, to r0..r3 (r0, r1). */
-#define DATA(d, step)                                                                              \
-    float r0 = (d)[0] - (d)[2 * (step)], r1 = (d)[step] + (d)[2 * (step)];                         \
-    float r2 = (d)[2 * (step)] - (d)[step], r3 = (d)[step] - (d)[3 * (step)];
+/* Three weights and four products of one dimension, `step` apart, to r0..r3 (r0, r1). */
 #define FILTER(g, step)                                                                            \
     float even = 0.5f * ((g)[0] + (g)[2 * (step)]), odd = 0.5f * (g)[step];                        \
     float r0 = (g)[0], r1 = even + odd, r2 = even - odd, r3 = (g)[2 * (step)];
@@ -62,83 +56,6 @@ void winograd2_filter(__global const float *w, __global float *u, int out_step, 
         u[BLOCK] = r1;
         u[2 * BLOCK] = r2;
         u[3 * BLOCK] = r3;
-    }
-}
-
-/* Where a window lies, and which of its rows (bits 0..3) and columns (4..7) are in the image. */
-typedef struct window {
-    long at;
-    int inside;
-} window;
-
-window place_window(int tile, int tiles)
-{
-    int n = tile / (TILES_H * TILES_W);
-    int h = tile / TILES_W % TILES_H * 2 - PT, w = tile % TILES_W * 2 - PL;
-    window to = {((long)(n * H + h) * W + w) * C, 0};
-    for (int i = 0; i < 4; i++) {
-        if (h + i >= 0 && h + i < H) to.inside |= 1 << i;
-        if (w + i >= 0 && w + i < W) to.inside |= 16 << i;
-    }
-    if (tile >= tiles) to.inside = 0;
-    return to;
-}
-
-void fetch_window(__global const float *in, const window *from, int c, float d[16])
-{
-    #pragma unroll
-    for (int i = 0; i < 4; i++)
-        #pragma unroll
-        for (int j = 0; j < 4; j++) {
-            bool inside = c < C && (from->inside >> i & 1) && (from->inside >> j & 16);
-            d[4 * i + j] = inside ? in[from->at + (i * W + j) * C + c] : 0.0f;
-        }
-}
-
-/* B' d B to one place in each of the 16 planes. */
-void place_data(float d[16], __local float *v)
-{
-    #pragma unroll
-    for (int j = 0; j < 4; j++) {
-        DATA(d + j, 4)
-        d[j] = r0;
-        d[4 + j] = r1;
-        d[8 + j] = r2;
-        d[12 + j] = r3;
-    }
-    #pragma unroll
-    for (int i = 0; i < 4; i++, v += 4 * TILES) {
-        DATA(d + 4 * i, 1)
-        v[0] = r0;
-        v[TILES] = r1;
-        v[2 * TILES] = r2;
-        v[3 * TILES] = r3;
-    }
-}
-
-#define TAKE(to, from)                                                                             \
-    {                                                                                              \
-        float4 four = *(__local const float4 *)(from);                                             \
-        (to)[0] = four.x;                                                                          \
-        (to)[1] = four.y;                                                                          \
-        (to)[2] = four.z;                                                                          \
-        (to)[3] = four.w;                                                                          \
-    }
-
-/* sum += the products of DEPTH channels; v and u at this work-item's plane, row and col its place. */
-void multiply(__local const float *v, __local const float *u, int row, int col, float sum[8][8])
-{
-    #pragma unroll
-    for (int c = 0; c < DEPTH; c++, v += 16 * TILES, u += 16 * BLOCK) {
-        float x[8], y[8];
-        TAKE(x, v + SWAPPED(4 * row, c))
-        TAKE(x + 4, v + SWAPPED(4 * (ROWS + row), c))
-        TAKE(y, u + 4 * col)
-        TAKE(y + 4, u + 4 * (COLS + col))
-        #pragma unroll
-        for (int i = 0; i < 8; i++)
-            #pragma unroll
-            for (int j = 0; j < 8; j++) sum[i][j] = fma(x[i], y[j], sum[i][j]);
     }
 }
 
@@ -195,7 +112,7 @@ void winograd2_conv(__global const float *in, __global const float4 *u, __global
         float4 next[U_LOADS];
         #pragma unroll
         for (int i = 0; i < U_LOADS; i++) next[i] = u[i * THREADS];
-        if (id < WINDOWS) place_data(d, v + c * 16 * TILES + SWAPPED(mine, c));
+        if (id < WINDOWS) place_data(d, v + c * 16 * TILES + SWAPPED(mine, c), TILES);
         #pragma unroll
         for (int i = 0; i < U_LOADS; i++) u_part[id + i * THREADS] = next[i];
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -207,15 +124,9 @@ void winograd2_conv(__global const float *in, __global const float4 *u, __global
     int k = get_group_id(1) * BLOCK + id % BLOCK, line = id / BLOCK;
     #pragma unroll
     for (int s = 0; s < 4; s++) {
-        #pragma unroll
-        for (int r = 0; r < 2; r++) {
-            __local float *to = m + (plane * 2 * ROWS + row * 2 + r) * M_LINE + 4 * col;
-            const float *part = sum[2 * s + r];
-            *(__local float4 *)to = (float4)(part[0], part[1], part[2], part[3]);
-            *(__local float4 *)(to + 4 * COLS) = (float4)(part[4], part[5], part[6], part[7]);
-        }
+        show_sums(sum, s, plane, row, col, m);
         barrier(CLK_LOCAL_MEM_FENCE);
-        int tile = first + (s / 2 * ROWS + line / 2) * 4 + s % 2 * 2 + line % 2;
+        int tile = first + SUM_ROW(s, line);
         if (tile < tiles && k < K) store_tile(m + line * M_LINE + id % BLOCK, bias, out, tile, k);
         barrier(CLK_LOCAL_MEM_FENCE);
     }

@@ -34,6 +34,7 @@
     X(filter, gpu_pointwise, 0)                                                                    \
     X(filter, gpu_implicit_gemm, 0)                                                                \
     X(filter, gpu_subgroup, 0)                                                                     \
+    X(filter, gpu_winograd2, 1.4)                                                                  \
     X(filter, plain, 0)
 
 /* Declares one row's functions. */
@@ -53,6 +54,11 @@ void lh_conv_backward_filter_reference(const void *problem, const lh_host_args *
 size_t lh_conv_x_count(const lh_conv_problem *p, int n);
 size_t lh_conv_y_count(const lh_conv_problem *p, int n);
 size_t lh_conv_w_count(const lh_conv_problem *p);
+
+/* The GPU family's slices of a filter's gradient, [slice][k][r][s][c] at the start of the workspace,
+ * added in order into dw. */
+lehr_status lh_gpu_combine_prepare(lh_exec *exec, unsigned index);
+lehr_status lh_gpu_combine_run(lh_exec *exec, unsigned index, const lh_args *args, size_t slices);
 
 /* Winograd kernels of the CPU family, for tiles of 4x4 or 2x2 outputs.
  * Why none takes a problem, or NULL: LEHR_WINOGRAD=0 (or 2, and tile is not), not 3x3 with stride 1,
