@@ -12,11 +12,14 @@
  *   TRANSFORM_GRADIENT(g, r)  TILE g0.., without the division (point_scale makes up for it)
  *   TRANSFORM_BACK(m, r)      products m0.. back to TILE outputs
  *   TRANSFORM_BACK_3(m, r)    to three outputs
- *   DATA_ROW(GET, a, j)       result a of the column j of values GET(i, j), a neither first nor last
- *   DATA_ROW_OUTER            the same, a first or last: 0 or infinity
- *   GRADIENT_ROW              as DATA_ROW
+ *   DATA_OUTER(GET, lo, hi, j)      rows 0 and infinity of the column j of values GET(i, j)
+ *   DATA_PAIR(GET, lo, hi, j)       rows of the points a and -a, with `value` a and `other`
+ *   GRADIENT_PAIR(GET, lo, hi, j)   the same of a gradient, with `value` and `square`
  * Lavin, Gray: Fast algorithms for convolutional neural networks, 2015. */
 #define POINTS (TILE + 2)
+#define PAIRS (POINTS / 2) /* of points: pair 0 is 0 and infinity, the first and the last */
+#define LOW_POINT(pair) ((pair) ? 2 * (pair) - 1 : 0)
+#define HIGH_POINT(pair) ((pair) ? 2 * (pair) : POINTS - 1)
 
 #if TILE == 4
 #define EACH_TILE(DO) DO(0) DO(1) DO(2) DO(3)
@@ -29,10 +32,11 @@
 #define CUBE_B 2.82842712474619010f
 /* One over the product of differences of every point. */
 __constant float point_scale[POINTS] = {1.0f, -2.0f / 3, -2.0f / 3, 1.0f / 6, 1.0f / 6, 1.0f};
-/* Of the points a, -a, b, -b: what the other pair's square and the own square multiply. */
-__constant float point_value[POINTS] = {0.0f, POINT_A, -POINT_A, POINT_B, -POINT_B, 0.0f};
-__constant float point_other[POINTS] = {0.0f, -2.0f, -2.0f, -0.5f, -0.5f, 0.0f};
-__constant float point_square[POINTS] = {0.0f, 0.5f, 0.5f, 2.0f, 2.0f, 0.0f};
+/* Of the pairs of points, a and -a, b and -b (and 0 and infinity): what the other pair's square and the
+ * own square multiply. */
+__constant float pair_value[PAIRS] = {0.0f, POINT_A, POINT_B};
+__constant float pair_other[PAIRS] = {0.0f, -2.0f, -0.5f};
+__constant float pair_square[PAIRS] = {0.0f, 0.5f, 2.0f};
 
 #define TRANSFORM_DATA(d, r)                                                                       \
     {                                                                                              \
@@ -89,21 +93,29 @@ __constant float point_square[POINTS] = {0.0f, 0.5f, 0.5f, 2.0f, 2.0f, 0.0f};
         r##2 = fma((LH_V)0.5f, sum_a, fma((LH_V)2.0f, sum_b, m##5));                               \
     }
 
-#define DATA_ROW_OUTER(GET, a, j)                                                                  \
-    (GET((a) / 5, j) + fma((LH_V)-2.5f, GET(2 + (a) / 5, j), GET(4 + (a) / 5, j)))
-#define DATA_ROW(GET, a, j)                                                                        \
-    fma((LH_V)point_value[a], fma((LH_V)point_other[a], GET(1, j), GET(3, j)),                     \
-        fma((LH_V)point_other[a], GET(2, j), GET(4, j)))
-#define GRADIENT_ROW(GET, a, j)                                                                    \
-    fma((LH_V)point_value[a], fma((LH_V)point_square[a], GET(3, j), GET(1, j)),                    \
-        fma((LH_V)point_square[a], GET(2, j), GET(0, j)))
+#define DATA_OUTER(GET, lo, hi, j)                                                                 \
+    lo = GET(0, j) + fma((LH_V)-2.5f, GET(2, j), GET(4, j));                                       \
+    hi = GET(1, j) + fma((LH_V)-2.5f, GET(3, j), GET(5, j));
+#define DATA_PAIR(GET, lo, hi, j)                                                                  \
+    {                                                                                              \
+        LH_V even = fma(other, GET(2, j), GET(4, j)), odd = fma(other, GET(1, j), GET(3, j));      \
+        lo = fma(value, odd, even);                                                                \
+        hi = fma(-value, odd, even);                                                               \
+    }
+#define GRADIENT_PAIR(GET, lo, hi, j)                                                              \
+    {                                                                                              \
+        LH_V even = fma(square, GET(2, j), GET(0, j)), odd = fma(square, GET(3, j), GET(1, j));    \
+        lo = fma(value, odd, even);                                                                \
+        hi = fma(-value, odd, even);                                                               \
+    }
 
 #else
 #define EACH_TILE(DO) DO(0) DO(1)
 #define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3)
 
 __constant float point_scale[POINTS] = {1.0f, 0.5f, 0.5f, 1.0f};
-__constant float point_value[POINTS] = {0.0f, 1.0f, -1.0f, 0.0f};
+__constant float pair_value[PAIRS] = {0.0f, 1.0f}, pair_other[PAIRS] = {0.0f, 0.0f};
+__constant float pair_square[PAIRS] = {0.0f, 0.0f};
 
 #define TRANSFORM_DATA(d, r)                                                                       \
     {                                                                                              \
@@ -144,9 +156,15 @@ __constant float point_value[POINTS] = {0.0f, 1.0f, -1.0f, 0.0f};
         r##2 = sum + m##3;                                                                         \
     }
 
-#define DATA_ROW_OUTER(GET, a, j) (GET((a), j) - GET(2 - (a) / 3, j))
-#define DATA_ROW(GET, a, j) fma((LH_V)point_value[a], GET(1, j), GET(2, j))
-#define GRADIENT_ROW(GET, a, j) fma((LH_V)point_value[a], GET(1, j), GET(0, j))
+#define DATA_OUTER(GET, lo, hi, j)                                                                 \
+    lo = GET(0, j) - GET(2, j);                                                                    \
+    hi = GET(3, j) - GET(1, j);
+#define DATA_PAIR(GET, lo, hi, j)                                                                  \
+    lo = GET(2, j) + GET(1, j);                                                                    \
+    hi = GET(2, j) - GET(1, j);
+#define GRADIENT_PAIR(GET, lo, hi, j)                                                              \
+    lo = GET(0, j) + GET(1, j);                                                                    \
+    hi = GET(0, j) - GET(1, j);
 #endif
 
 #define DECLARE_D(i) LH_V d##i;

@@ -101,7 +101,9 @@ static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool
     e->number[BLOCK] = block;
     e->number[V_BYTES] = (int64_t)plane_bytes(tile, tiles, c->c);
     e->number[M_BYTES] = (int64_t)plane_bytes(tile, tiles, block);
-    e->workspace = (size_t)(c->k / block) * plane_bytes(tile, block, c->c);
+    /* The transformed filters, and a row of zeros. */
+    e->workspace = (size_t)(c->k / block) * plane_bytes(tile, block, c->c) +
+                   (size_t)((tile + 2) * c->c) * sizeof(float);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
@@ -112,6 +114,15 @@ static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool
         lh_exec_kernel(e, FILTER, "conv/winograd_cpu.cl", "winograd_filter", "%s", options);
     if (st != LEHR_OK) return st;
     return lh_exec_kernel(e, CONV, "conv/winograd_cpu.cl", "winograd_conv", "%s", options);
+}
+
+/* Tasks that share a group's blocks of output channels, each with transforms of its own: one, unless
+ * there are fewer groups than threads have use for. */
+static size_t count_shares(size_t groups, size_t blocks, const lh_traits *t)
+{
+    size_t wish = 2 * (size_t)t->compute_units;
+    size_t shares = groups < wish ? lh_div_up(wish, groups) : 1;
+    return shares < blocks ? shares : blocks;
 }
 
 static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, cl_mem in, cl_mem w,
@@ -127,8 +138,10 @@ static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, 
         st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmiLL", in, a->workspace, bias, out,
                             (int)tiles, (size_t)e->number[V_BYTES], (size_t)e->number[M_BYTES]);
     if (st != LEHR_OK) return st;
-    return lh_launch_tasks(e->dev, e->kernels[CONV],
-                           lh_div_up(tiles, (size_t)e->number[TILES]), 1);
+    size_t groups = lh_div_up(tiles, (size_t)e->number[TILES]);
+    return lh_launch_tasks(e->dev, e->kernels[CONV], groups,
+                           count_shares(groups, (size_t)(c->k / e->number[BLOCK]),
+                                        lh_device_traits(e->dev)));
 }
 
 static lehr_status run_forward(lh_exec *e, const lh_args *a)

@@ -6,7 +6,8 @@
  * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][SQUARE][C][BLOCK], the transformed
  * filters, with SQUARE = 36 or 16 points.
  * C and K are multiples of VW; P and Q are anything, edge tiles are cut.
- * Launch: one work-item per work-group, each TILES output tiles (of whatever images).
+ * Launch: one work-item per work-group, (group of TILES output tiles of whatever images, share of the
+ * blocks).
  * Local memory: v [SQUARE][TILES][C], the transformed windows; m [SQUARE][TILES][BLOCK], the
  * products.  Planes of u, v and m are 16 floats further apart than needed, so that they do not share
  * cache sets.
@@ -20,6 +21,7 @@
 #define V_STEP (TILES * C + 16)
 #define U_STEP (C * BLOCK + 16)
 #define M_STEP (TILES * BLOCK + 16)
+#include "conv/winograd_window.cl"
 
 /* Over (block, vector of input channels): the 3x3 filters to the block, transformed. */
 LH_TASK void winograd_filter(__global const float *restrict w, __global float *restrict u,
@@ -33,6 +35,11 @@ LH_TASK void winograd_filter(__global const float *restrict w, __global float *r
             for (int tap = 0; tap < 9; tap++)
                 taps[(c * 9 + (flip ? 8 - tap : tap)) * BLOCK + i] =
                     w[(size_t)i * out_step + (size_t)c * in_step + tap];
+    if (block == 0) { /* zeros behind the filters: what windows read outside the image */
+        __global float *zeros = u + (size_t)(K / BLOCK) * SQUARE * U_STEP;
+        for (int i = first; i < POINTS * C; i += C)
+            LH_VSTORE((LH_V)0.0f, 0, zeros + i);
+    }
     u += (size_t)block * SQUARE * U_STEP + first * BLOCK;
     for (int i = 0; i < VW * BLOCK; i += VW) {
         const float *from = taps + i / BLOCK * 9 * BLOCK + i % BLOCK;
@@ -53,45 +60,6 @@ LH_TASK void winograd_filter(__global const float *restrict w, __global float *r
             EACH_POINT(PUT)
 #undef PUT
         }
-    }
-}
-
-/* Transforms VW channels of the input window whose first row and column are h and w (rows and
- * columns outside the image count as zero) and stores them, one point every V_STEP.
- * x: first row and column of the image at the first of the channels. */
-void transform_window(__global const float *restrict x, int h, int w, __local float *restrict v)
-{
-    LH_V t[SQUARE];
-    bool inner = h >= 0 && w >= 0 && h + POINTS <= H && w + POINTS <= W;
-    EACH_POINT(DECLARE_D)
-    EACH_POINT(DECLARE_R)
-    x += (h * W + w) * C;
-    for (int j = 0; j < POINTS; j++, x += C) {
-        if (inner) {
-#define GET(i) d##i = LH_VLOAD(0, x + i * W * C);
-            EACH_POINT(GET)
-#undef GET
-        } else {
-            bool column = w + j >= 0 && w + j < W;
-#define GET(i)                                                                                     \
-    d##i = (LH_V)0.0f;                                                                             \
-    if (column && h + i >= 0 && h + i < H) d##i = LH_VLOAD(0, x + i * W * C);
-            EACH_POINT(GET)
-#undef GET
-        }
-        TRANSFORM_DATA(d, r)
-#define KEEP(i) t[POINTS * i + j] = r##i;
-        EACH_POINT(KEEP)
-#undef KEEP
-    }
-    for (int i = 0; i < SQUARE; i += POINTS, v += POINTS * V_STEP) {
-#define GET(j) d##j = t[i + j];
-#define PUT(j) LH_VSTORE(r##j, 0, v + j * V_STEP);
-        EACH_POINT(GET)
-        TRANSFORM_DATA(d, r)
-        EACH_POINT(PUT)
-#undef GET
-#undef PUT
     }
 }
 
@@ -137,34 +105,43 @@ void multiply(__local const float *restrict v, __global const float *restrict u,
 #define ACT(v) v
 #endif
 
+#define GET(i, j) LH_V m##i = LH_VLOAD(0, m + (POINTS * i + j) * M_STEP);
+#define PUT(i, j)                                                                                  \
+    if (j < cols) {                                                                                \
+        r##j += bias;                                                                              \
+        LH_VSTREAM(ACT(r##j), 0, out + (i * Q + j) * K);                                           \
+    }
+#if TILE == 4
+#define DECLARE_T(j) LH_V t0##j, t1##j, t2##j, t3##j;
+#define GETS(j) GET(0, j) GET(1, j) GET(2, j) GET(3, j) GET(4, j) GET(5, j)
+#define KEEP(j) t0##j = r0; t1##j = r1; t2##j = r2; t3##j = r3;
+#define PUTS(i) PUT(i, 0) PUT(i, 1) PUT(i, 2) PUT(i, 3)
+#else
+#define DECLARE_T(j) LH_V t0##j, t1##j;
+#define GETS(j) GET(0, j) GET(1, j) GET(2, j) GET(3, j)
+#define KEEP(j) t0##j = r0; t1##j = r1;
+#define PUTS(i) PUT(i, 0) PUT(i, 1)
+#endif
+#define COLUMN(j)                                                                                  \
+    {                                                                                              \
+        GETS(j)                                                                                    \
+        TRANSFORM_BACK(m, r)                                                                       \
+        KEEP(j)                                                                                    \
+    }
+#define ROW(i)                                                                                     \
+    if (i < rows) {                                                                                \
+        TRANSFORM_BACK(t##i, r)                                                                    \
+        PUTS(i)                                                                                    \
+    }
+
 /* VW channels of one output tile, of which rows x cols exist; out: its first position. */
 void transform_out(__local const float *restrict m, LH_V bias, __global float *restrict out,
                    int rows, int cols)
 {
-    LH_V t[TILE * POINTS];
     EACH_TILE(DECLARE_R)
-    for (int j = 0; j < POINTS; j++, m += M_STEP) {
-#define GET(i) LH_V m##i = LH_VLOAD(0, m + POINTS * i * M_STEP);
-#define KEEP(i) t[POINTS * i + j] = r##i;
-        EACH_POINT(GET)
-        TRANSFORM_BACK(m, r)
-        EACH_TILE(KEEP)
-#undef GET
-#undef KEEP
-    }
-    for (int i = 0; i < rows; i++, out += Q * K) {
-#define GET(j) LH_V m##j = t[POINTS * i + j];
-#define PUT(j)                                                                                     \
-    if (j < cols) {                                                                                \
-        r##j += bias;                                                                              \
-        LH_VSTREAM(ACT(r##j), 0, out + j * K);                                                     \
-    }
-        EACH_POINT(GET)
-        TRANSFORM_BACK(m, r)
-        EACH_TILE(PUT)
-#undef GET
-#undef PUT
-    }
+    EACH_POINT(DECLARE_T)
+    EACH_POINT(COLUMN)
+    EACH_TILE(ROW)
 }
 
 LH_TASK void winograd_conv(__global const float *restrict in, __global const float *restrict u,
@@ -172,16 +149,22 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
                            int tiles, __local float *restrict v, __local float *restrict m)
 {
     int first = get_global_id(0) * TILES, count = min(TILES, tiles - first);
+    __global const float *zeros = u + (size_t)(K / BLOCK) * SQUARE * U_STEP;
     for (int t = 0; t < count; t++) {
         tile_place at = place_tile(first + t);
+        window win;
+        place_window(&win, in + (size_t)at.n * H * W * C, at.h - PT, at.w - PL, H, W, C,
+                     POINTS, zeros);
         for (int c = 0; c < C; c += VW)
-            transform_window(in + (size_t)at.n * H * W * C + c, at.h - PT, at.w - PL,
-                             v + t * C + c);
+            for (int pair = 0; pair < PAIRS; pair++)
+                transform_pair(&win, c, pair, v + LOW_POINT(pair) * POINTS * V_STEP + t * C + c,
+                               v + HIGH_POINT(pair) * POINTS * V_STEP + t * C + c);
     }
     for (int f = 0; count < TILES && f < SQUARE; f++)
         clear_floats(v + f * V_STEP + count * C, (TILES - count) * C);
     int next = first + 2 * TILES <= tiles ? first + TILES : -1;
-    for (int k = 0; k < K; k += BLOCK, next = -1) {
+    int share = get_global_id(1), shares = get_global_size(1);
+    for (int k = share * BLOCK; k < K; k += shares * BLOCK, next = -1) {
         multiply(v, u + (size_t)(k / BLOCK) * SQUARE * U_STEP, m, in, next);
         for (int t = 0; t < count; t++) {
             tile_place at = place_tile(first + t);

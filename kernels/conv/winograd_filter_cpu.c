@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 enum { SUMS, WEIGHTS };                                          /* exec->kernels */
-enum { TILE, TILES, BLOCK, SLOTS, BIAS_AT, V_BYTES, Z_BYTES };   /* exec->number */
+enum { TILE, TILES, BLOCK, SLOTS, BIAS_AT, ZEROS_AT, V_BYTES, Z_BYTES };   /* exec->number */
 enum { LEAST_TILES = 32, MOST_TILES = 128 };                     /* of a group */
 /* Bytes of a group's x, dy and row of transforms: within a second-level cache of 1 MiB. */
 enum { CACHE_WISH = 720 * 1024 };
@@ -19,14 +19,20 @@ static int tile_rows(const lh_traits *t) { return t->vector_width >= 16 ? 8 : 4;
 
 static size_t plane_bytes(int tile, int tiles, int channels)
 {
-    return (size_t)(tile + 2) * lh_conv_winograd_plane(tiles, channels) * sizeof(float);
+    return (size_t)(2 * (tile + 2)) * lh_conv_winograd_plane(tiles, channels) * sizeof(float);
+}
+
+/* Floats of a task's zeros, which its windows read outside the image. */
+static int zeros(const lh_conv_problem *p, int tile)
+{
+    return (tile + 2) * (p->c > p->k ? p->c : p->k);
 }
 
 /* 0 when not even a few fit into local memory. */
 static int group_tiles(const lh_conv_problem *p, const lh_traits *t, int tile)
 {
     int channels = p->c + p->k;
-    int tiles = CACHE_WISH / ((tile * tile + tile + 2) * channels * (int)sizeof(float)) / 32 * 32;
+    int tiles = CACHE_WISH / ((tile * tile + 2 * (tile + 2)) * channels * (int)sizeof(float)) / 32 * 32;
     if (tiles > MOST_TILES) tiles = MOST_TILES;
     if (tiles < LEAST_TILES) tiles = LEAST_TILES;
     while (tiles && plane_bytes(tile, tiles, p->c) + plane_bytes(tile, tiles, p->k) > t->local_bytes)
@@ -54,13 +60,12 @@ static size_t count_slots(const lh_conv_problem *p, int tile, size_t groups)
     return slots < groups ? slots : groups;
 }
 
-/* Tasks that share a slot: enough for all threads; the summation order is the same for any. */
+/* Tasks that share a slot: one, one a pair of rows of points, or one a row, so that all threads have
+ * work; the summation order is the same for any. */
 static size_t count_parts(size_t slots, int tile, const lh_traits *t)
 {
-    size_t points = (size_t)tile + 2, parts = 1;
-    while (parts < points && (points % parts || slots * parts < 2 * (size_t)t->compute_units))
-        parts++;
-    return parts;
+    size_t pairs = (size_t)tile / 2 + 1, wish = 2 * (size_t)t->compute_units;
+    return slots >= wish ? 1 : slots * pairs >= wish ? pairs : 2 * pairs;
 }
 
 static const char *declines(const lh_conv_problem *p, const lh_traits *t, int tile)
@@ -87,7 +92,9 @@ static lehr_status prepare(lh_exec *e, int tile)
     e->number[BIAS_AT] = slots * square * p->c * p->k;
     e->number[V_BYTES] = (int64_t)plane_bytes(tile, tiles, p->c);
     e->number[Z_BYTES] = (int64_t)plane_bytes(tile, tiles, p->k);
-    e->workspace = (size_t)(e->number[BIAS_AT] + slots * p->k) * sizeof(float);
+    e->number[ZEROS_AT] = e->number[BIAS_AT] + slots * p->k;
+    e->workspace =
+        (size_t)(e->number[ZEROS_AT] + slots * (tile + 2) * zeros(p, tile)) * sizeof(float);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
@@ -107,9 +114,10 @@ static lehr_status run(lh_exec *e, const lh_args *a)
     size_t tiles = lh_conv_winograd_tiles(a->n, p->p, p->q, tile);
     size_t groups = lh_div_up(tiles, (size_t)e->number[TILES]);
     size_t slots = count_slots(p, tile, groups);
-    lehr_status st = lh_kernel_args(e->dev, e->kernels[SUMS], "mmmliLL", a->buf[LH_CONVW_X],
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[SUMS], "mmmlliLL", a->buf[LH_CONVW_X],
                                     a->buf[LH_CONVW_DY], a->workspace,
-                                    (uint64_t)e->number[BIAS_AT], (int)tiles,
+                                    (uint64_t)e->number[BIAS_AT],
+                                    (uint64_t)e->number[ZEROS_AT], (int)tiles,
                                     (size_t)e->number[V_BYTES], (size_t)e->number[Z_BYTES]);
     if (st == LEHR_OK)
         st = lh_launch_tasks(e->dev, e->kernels[SUMS],

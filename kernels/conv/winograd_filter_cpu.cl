@@ -6,10 +6,10 @@
  * Layouts: x NHWC, dy [n][P][Q][K], dw logical [K][C][3][3]; sums [slot][SQUARE][K/BLOCK][C][BLOCK],
  * bias [slot][K].  C and K are multiples of VW, C of ROWS.
  * Launch: one work-item per work-group, (part, slot): a slot takes a run of the tiles in groups of
- * TILES, a part some of the POINTS rows of points.  A group's x and dy stay in the second-level cache
- * while its rows of points are transformed and multiplied one after the other; the sums, used once
- * a group, stream through it.
- * Local memory: v [POINTS][C/PANEL][TILES][PANEL], z [POINTS][K/BLOCK][TILES][BLOCK], one row of points.
+ * TILES, a part some pairs of the POINTS rows of points, or one row.  A group's x and dy stay in the
+ * second-level cache while its pairs are transformed and multiplied one after the other, and the next
+ * group's are asked for; the sums, used once a group, stream through it.
+ * Local memory: v [2][POINTS][C/PANEL][TILES][PANEL], z [2][POINTS][K/BLOCK][TILES][BLOCK]: a pair.
  * Register tile: ROWS input channels x NV vectors of output channels.  Summation order: the tiles of
  * a group, the groups of a slot, the slots, then the transform.
  * Accuracy: docs/numerics.md, "Winograd". */
@@ -21,103 +21,88 @@
 #define PANEL (VW > ROWS ? VW : ROWS) /* channels of x that lie together */
 #define V_STEP (TILES * C + 16) /* 16: so that planes do not share cache sets */
 #define Z_STEP (TILES * K + 16)
+#define ZEROS (POINTS * (C > K ? C : K))
+#include "conv/winograd_window.cl"
 
-/* VW numbers at from, zero outside the image. */
-LH_V get_edge(__global const float *restrict from, bool exists)
-{
-    LH_V r = (LH_V)0.0f;
-    if (exists) r = LH_VLOAD(0, from);
-    return r;
-}
+#define AT_K(i, j) LH_VLOAD(0, y##i + (j) * K)
+#define OUTER_K(j) lo##j = AT_K(0, j); hi##j = LH_VLOAD(0, last + j * K);
+#define INNER_K(j) GRADIENT_PAIR(AT_K, lo##j, hi##j, j)
+#define OUTER_K_EDGE(j) if (win->cols >> j & 1) { OUTER_K(j) }
+#define INNER_K_EDGE(j) if (win->cols >> j & 1) { INNER_K(j) }
+#define TAKE_ROW_K(i) __global const float *y##i = win->row[i] + k;
 
-/* Row a of the points of VW channels of the input window whose first row and column are h and w (rows
- * and columns outside the image count as zero), one point every V_STEP.
- * x: first row and column of the image at the first of the channels. */
-void transform_window(__global const float *restrict x, int h, int w, int a,
-                      __local float *restrict v)
+/* As transform_pair, of VW channels of a tile of dy; a point every Z_STEP. */
+void gradient_pair(const window *win, int k, int pair, __local float *restrict low,
+                   __local float *restrict high)
 {
-    bool inner = h >= 0 && w >= 0 && h + POINTS <= H && w + POINTS <= W;
-    EACH_POINT(DECLARE_D)
+    EACH_TILE(DECLARE_PAIR)
     EACH_POINT(DECLARE_R)
-    x += (h * W + w) * C;
-#define AT(i, j) LH_VLOAD(0, x + ((i) * W + (j)) * C)
-#define EDGE(i, j)                                                                                 \
-    get_edge(x + ((i) * W + (j)) * C, h + (i) >= 0 && h + (i) < H && w + (j) >= 0 && w + (j) < W)
-    if (a == 0 || a == POINTS - 1) {
-#define GET(j) d##j = DATA_ROW_OUTER(AT, a, j);
-#define GET_EDGE(j) d##j = DATA_ROW_OUTER(EDGE, a, j);
-        if (inner) {
-            EACH_POINT(GET)
+    EACH_TILE(TAKE_ROW_K)
+    if (pair == 0) {
+        __global const float *last = win->row[TILE - 1] + k;
+        if (win->whole) {
+            EACH_TILE(OUTER_K)
         } else {
-            EACH_POINT(GET_EDGE)
+            EACH_TILE(OUTER_K_EDGE)
         }
-#undef GET
-#undef GET_EDGE
     } else {
-#define GET(j) d##j = DATA_ROW(AT, a, j);
-#define GET_EDGE(j) d##j = DATA_ROW(EDGE, a, j);
-        if (inner) {
-            EACH_POINT(GET)
+        LH_V value = (LH_V)pair_value[pair], square = (LH_V)pair_square[pair];
+        if (win->whole) {
+            EACH_TILE(INNER_K)
         } else {
-            EACH_POINT(GET_EDGE)
+            EACH_TILE(INNER_K_EDGE)
         }
-#undef GET
-#undef GET_EDGE
     }
-#undef AT
-#undef EDGE
-    TRANSFORM_DATA(d, r)
-#define PUT(j) LH_VSTORE(r##j, 0, v + j * V_STEP);
-    EACH_POINT(PUT)
+#define PUT(j) LH_VSTORE(r##j, 0, low + j * Z_STEP);
+    if (low) {
+        TRANSFORM_GRADIENT(lo, r)
+        EACH_POINT(PUT)
+    }
+#undef PUT
+#define PUT(j) LH_VSTORE(r##j, 0, high + j * Z_STEP);
+    if (high) {
+        TRANSFORM_GRADIENT(hi, r)
+        EACH_POINT(PUT)
+    }
 #undef PUT
 }
 
-/* Row a of the points of VW channels of a tile of dy, of which rows x cols exist, one point every
- * Z_STEP. */
-void transform_gradient(__global const float *restrict dy, int rows, int cols, int a,
-                        __local float *restrict z)
+/* Asks for a row of a tile's own inputs and of its dy. */
+void prefetch_row(__global const float *x, __global const float *dy, int tile, int row)
 {
-    EACH_TILE(DECLARE_D)
-    EACH_POINT(DECLARE_R)
-#define AT(i, j) LH_VLOAD(0, dy + ((i) * Q + (j)) * K)
-#define EDGE(i, j) get_edge(dy + ((i) * Q + (j)) * K, (i) < rows && (j) < cols)
-    if (a == 0 || a == POINTS - 1) {
-        int row = a ? TILE - 1 : 0;
-#define GET(j) d##j = EDGE(row, j);
-        EACH_TILE(GET)
-#undef GET
-    } else {
-#define GET(j) d##j = GRADIENT_ROW(AT, a, j);
-#define GET_EDGE(j) d##j = GRADIENT_ROW(EDGE, a, j);
-        if (rows >= TILE && cols >= TILE) {
-            EACH_TILE(GET)
-        } else {
-            EACH_TILE(GET_EDGE)
-        }
-#undef GET
-#undef GET_EDGE
-    }
-#undef AT
-#undef EDGE
-    TRANSFORM_GRADIENT(d, r)
-#define PUT(j) LH_VSTORE(r##j, 0, z + j * Z_STEP);
-    EACH_POINT(PUT)
-#undef PUT
+    tile_place at = place_tile(tile);
+    int h = at.h + row;
+    if (h < H)
+        for (int i = 0; i < min(TILE, W - at.w) * C; i += 16)
+            LH_PREFETCH(x + (((size_t)at.n * H + h) * W + at.w) * C + i);
+    if (h < P)
+        for (int i = 0; i < min(TILE, Q - at.w) * K; i += 16)
+            LH_PREFETCH(dy + (((size_t)at.n * P + h) * Q + at.w) * K + i);
 }
 
-/* Row a of the points of a group of count tiles, all channels. */
-void transform_group(__global const float *restrict x, __global const float *restrict dy, int first,
-                     int count, int a, __local float *restrict v, __local float *restrict z)
+/* The rows of points of a pair, of a group of count tiles, all channels; asks for the tiles from `next`
+ * on, before `end`. */
+void transform_group(__global const float *restrict x, __global const float *restrict dy,
+                     __global const float *restrict zeros, int first, int count, int next,
+                     int end, int pair, bool low, bool high, __local float *restrict v,
+                     __local float *restrict z)
 {
+    window win;
     for (int t = 0; t < count; t++) {
         tile_place at = place_tile(first + t);
-        for (int c = 0; c < C; c += VW)
-            transform_window(x + (size_t)at.n * H * W * C + c, at.h - PT, at.w - PL, a,
-                             v + (c / PANEL * TILES + t) * PANEL + c % PANEL);
-        __global const float *from = dy + (((size_t)at.n * P + at.h) * Q + at.w) * K;
-        for (int k = 0; k < K; k += VW)
-            transform_gradient(from + k, P - at.h, Q - at.w, a,
-                               z + (k / BLOCK * TILES + t) * BLOCK + k % BLOCK);
+        if (next + t < end)
+            for (int row = pair; row < TILE; row += PAIRS) prefetch_row(x, dy, next + t, row);
+        place_window(&win, x + (size_t)at.n * H * W * C, at.h - PT, at.w - PL, H, W, C, POINTS,
+                     zeros);
+        for (int c = 0; c < C; c += VW) {
+            __local float *to = v + (c / PANEL * TILES + t) * PANEL + c % PANEL;
+            transform_pair(&win, c, pair, low ? to : 0, high ? to + POINTS * V_STEP : 0);
+        }
+        place_window(&win, dy + (size_t)at.n * P * Q * K, at.h, at.w, P, Q, K, TILE, zeros);
+        for (int k = 0; k < K; k += VW) {
+            __local float *to = z + (k / BLOCK * TILES + t) * BLOCK + k % BLOCK;
+            gradient_pair(&win, k, pair, low ? to : 0, high ? to + POINTS * Z_STEP : 0);
+        }
     }
 }
 
@@ -166,19 +151,29 @@ void add_bias(__global const float *restrict dy, __global float *restrict bias, 
 }
 
 LH_TASK void winograd_sums(__global const float *restrict x, __global const float *restrict dy,
-                           __global float *restrict work, ulong bias_at, int tiles,
-                           __local float *restrict v, __local float *restrict z)
+                           __global float *restrict work, ulong bias_at, ulong zeros_at,
+                           int tiles, __local float *restrict v, __local float *restrict z)
 {
-    int part = get_global_id(0), rows = POINTS / get_global_size(0);
+    /* A part has some pairs of rows of points, or one row of a pair. */
+    int part = get_global_id(0), parts = get_global_size(0), pairs = max(PAIRS / parts, 1);
+    bool single = parts > PAIRS, low = !single || part % 2 == 0, high = !single || part % 2 == 1;
+    int first_pair = single ? part / 2 : part * pairs;
     int slot = get_global_id(1), slots = get_global_size(1), groups = (tiles + TILES - 1) / TILES;
     int begin = (int)((long)groups * slot / slots) * TILES;
     int end = min((int)((long)groups * (slot + 1) / slots) * TILES, tiles);
     __global float *sums = work + (size_t)slot * SQUARE * C * K;
+    __global float *zeros = work + zeros_at + (size_t)(slot * parts + part) * ZEROS;
+    for (int i = 0; i < ZEROS; i += VW) LH_VSTORE((LH_V)0.0f, 0, zeros + i);
     for (int first = begin; first < end; first += TILES) {
         int count = min(TILES, end - first);
-        for (int a = part * rows; a < (part + 1) * rows; a++) {
-            transform_group(x, dy, first, count, a, v, z);
-            add_products(v, z, sums + (size_t)a * POINTS * C * K, first == begin, count);
+        bool fresh = first == begin;
+        for (int pair = first_pair; pair < first_pair + pairs; pair++) {
+            __global float *rows = sums + (size_t)POINTS * C * K * LOW_POINT(pair);
+            transform_group(x, dy, zeros, first, count, first + TILES, end, pair, low, high, v, z);
+            if (low) add_products(v, z, rows, fresh, count);
+            rows = sums + (size_t)POINTS * C * K * HIGH_POINT(pair);
+            if (high)
+                add_products(v + POINTS * V_STEP, z + POINTS * Z_STEP, rows, fresh, count);
         }
 #if BIAS
         if (part == 0)
