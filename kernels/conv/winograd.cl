@@ -12,6 +12,8 @@
  *   TRANSFORM_GRADIENT(g, r)  TILE g0.., without the division (point_scale makes up for it)
  *   TRANSFORM_BACK(m, r)      products m0.. back to TILE outputs
  *   TRANSFORM_BACK_3(m, r)    to three outputs
+ *   TRANSFORM_SPREAD(m, r)    to TILE + 2 outputs, those of a whole convolution of TILE inputs that
+ *                             TRANSFORM_GRADIENT went over: TRANSFORM_DATA transposed
  *   DATA_OUTER(GET, lo, hi, j)      rows 0 and infinity of the column j of values GET(i, j)
  *   DATA_PAIR(GET, lo, hi, j)       rows of the points a and -a, with `value` a and `other`
  *   GRADIENT_PAIR(GET, lo, hi, j)   the same of a gradient, with `value` and `square`
@@ -93,6 +95,17 @@ __constant float pair_square[PAIRS] = {0.0f, 0.5f, 2.0f};
         r##2 = fma((LH_V)0.5f, sum_a, fma((LH_V)2.0f, sum_b, m##5));                               \
     }
 
+#define TRANSFORM_SPREAD(m, r)                                                                     \
+    {                                                                                              \
+        LH_V sum_a = m##1 + m##2, dif_a = m##1 - m##2, sum_b = m##3 + m##4, dif_b = m##3 - m##4;   \
+        r##0 = m##0;                                                                               \
+        r##1 = fma((LH_V)-POINT_B, dif_a, fma((LH_V)-POINT_A, dif_b, m##5));                       \
+        r##2 = fma((LH_V)-2.5f, m##0, fma((LH_V)-2.0f, sum_a, (LH_V)-0.5f * sum_b));               \
+        r##3 = fma((LH_V)-2.5f, m##5, fma((LH_V)POINT_A, dif_a, (LH_V)POINT_B * dif_b));           \
+        r##4 = m##0 + sum_a + sum_b;                                                               \
+        r##5 = m##5;                                                                               \
+    }
+
 #define DATA_OUTER(GET, lo, hi, j)                                                                 \
     lo = GET(0, j) + fma((LH_V)-2.5f, GET(2, j), GET(4, j));                                       \
     hi = GET(1, j) + fma((LH_V)-2.5f, GET(3, j), GET(5, j));
@@ -154,6 +167,15 @@ __constant float pair_square[PAIRS] = {0.0f, 0.0f};
         r##0 = m##0 + sum;                                                                         \
         r##1 = m##1 - m##2;                                                                        \
         r##2 = sum + m##3;                                                                         \
+    }
+
+#define TRANSFORM_SPREAD(m, r)                                                                     \
+    {                                                                                              \
+        LH_V sum = m##1 + m##2;                                                                    \
+        r##0 = m##0;                                                                               \
+        r##1 = m##1 - m##2 - m##3;                                                                 \
+        r##2 = sum - m##0;                                                                         \
+        r##3 = m##3;                                                                               \
     }
 
 #define DATA_OUTER(GET, lo, hi, j)                                                                 \

@@ -29,6 +29,17 @@ size_t lh_conv_winograd_plane(int tiles, int channels)
     return (size_t)tiles * (size_t)channels + 16;
 }
 
+/* Small images, more outputs than one tile has, all of them within the whole convolution of one. */
+static bool spread(const lh_winograd_pass *c, int tile)
+{
+    return c->h <= tile && c->w <= tile && (c->p > tile || c->q > tile) && c->pad_top <= 2 &&
+           c->pad_left <= 2 && c->p <= tile + c->pad_top && c->q <= tile + c->pad_left;
+}
+
+/* Rows and columns that tiles cover: of the outputs, or of the inputs. */
+static int rows_of(const lh_winograd_pass *c, int tile) { return spread(c, tile) ? c->h : c->p; }
+static int cols_of(const lh_winograd_pass *c, int tile) { return spread(c, tile) ? c->w : c->q; }
+
 static size_t plane_bytes(int tile, int tiles, int channels)
 {
     return (size_t)((tile + 2) * (tile + 2)) * lh_conv_winograd_plane(tiles, channels) *
@@ -75,7 +86,8 @@ static const char *declines(const lh_conv_problem *p, const lh_winograd_pass *c,
 {
     const char *reason = lh_conv_winograd_refused(p, t, tile);
     if (reason) return reason;
-    if (lh_conv_winograd_mostly_empty(c->p, c->q, tile)) return "tiles would be mostly empty";
+    if (lh_conv_winograd_mostly_empty(rows_of(c, tile), cols_of(c, tile), tile))
+        return "tiles would be mostly empty";
     if (local_bytes(c, tile, tile_rows(t), block_of(c, t)) > t->local_bytes)
         return "the windows exceed local memory";
     return NULL;
@@ -107,9 +119,10 @@ static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
-             "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DRELU=%d",
+             "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DRELU=%d -DSPREAD=%d",
              width, block / width, tile_rows(t), c->c, c->h, c->w, c->k, c->p, c->q, c->pad_top,
-             c->pad_left, tile, tiles, (c->p + tile - 1) / tile, (c->q + tile - 1) / tile, relu);
+             c->pad_left, tile, tiles, (rows_of(c, tile) + tile - 1) / tile,
+             (cols_of(c, tile) + tile - 1) / tile, relu, spread(c, tile));
     lehr_status st =
         lh_exec_kernel(e, FILTER, "conv/winograd_cpu.cl", "winograd_filter", "%s", options);
     if (st != LEHR_OK) return st;
@@ -128,9 +141,10 @@ static size_t count_shares(size_t groups, size_t blocks, const lh_traits *t)
 static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, cl_mem in, cl_mem w,
                        cl_mem bias, cl_mem out)
 {
-    size_t tiles = lh_conv_winograd_tiles(a->n, c->p, c->q, (int)e->number[TILE]);
+    int tile = (int)e->number[TILE];
+    size_t tiles = lh_conv_winograd_tiles(a->n, rows_of(c, tile), cols_of(c, tile), tile);
     lehr_status st = lh_kernel_args(e->dev, e->kernels[FILTER], "mmiii", w, a->workspace,
-                                    c->out_step, c->in_step, c->flip);
+                                    c->out_step, c->in_step, spread(c, tile) ? !c->flip : c->flip);
     if (st == LEHR_OK)
         st = lh_launch_tasks(e->dev, e->kernels[FILTER], (size_t)(c->k / e->number[BLOCK]),
                              (size_t)c->c / lh_device_traits(e->dev)->vector_width);

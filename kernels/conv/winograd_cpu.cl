@@ -2,7 +2,7 @@
  *
  * Winograd F(4x4, 3x3) and F(2x2, 3x3) (-DTILE=4 or 2) for the CPU family: 3x3 filters with stride 1,
  * forward and backward data (the same with flipped, transposed weights): 2.25 or 4 multiplications
- * per output and channel, not 9.
+ * per output and channel, not 9.  -DSPREAD=1: winograd_spread.cl.
  * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][SQUARE][C][BLOCK], the transformed
  * filters, with SQUARE = 36 or 16 points.
  * C and K are multiples of VW; P and Q are anything, edge tiles are cut.
@@ -105,6 +105,10 @@ void multiply(__local const float *restrict v, __global const float *restrict u,
 #define ACT(v) v
 #endif
 
+#if SPREAD
+#include "conv/winograd_spread.cl"
+#else
+
 #define GET(i, j) LH_V m##i = LH_VLOAD(0, m + (POINTS * i + j) * M_STEP);
 #define PUT(i, j)                                                                                  \
     if (j < cols) {                                                                                \
@@ -143,6 +147,7 @@ void transform_out(__local const float *restrict m, LH_V bias, __global float *r
     EACH_POINT(COLUMN)
     EACH_TILE(ROW)
 }
+#endif
 
 LH_TASK void winograd_conv(__global const float *restrict in, __global const float *restrict u,
                            __global const float *restrict bias, __global float *restrict out,
@@ -152,6 +157,10 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
     __global const float *zeros = u + (size_t)(K / BLOCK) * SQUARE * U_STEP;
     for (int t = 0; t < count; t++) {
         tile_place at = place_tile(first + t);
+#if SPREAD
+        for (int c = 0; c < C; c += VW)
+            transform_image(in + (size_t)at.n * H * W * C + c, v + t * C + c);
+#else
         window win;
         place_window(&win, in + (size_t)at.n * H * W * C, at.h - PT, at.w - PL, H, W, C,
                      POINTS, zeros);
@@ -159,6 +168,7 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
             for (int pair = 0; pair < PAIRS; pair++)
                 transform_pair(&win, c, pair, v + LOW_POINT(pair) * POINTS * V_STEP + t * C + c,
                                v + HIGH_POINT(pair) * POINTS * V_STEP + t * C + c);
+#endif
     }
     for (int f = 0; count < TILES && f < SQUARE; f++)
         clear_floats(v + f * V_STEP + count * C, (TILES - count) * C);
@@ -169,10 +179,15 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
         for (int t = 0; t < count; t++) {
             tile_place at = place_tile(first + t);
             __global float *to = out + (((size_t)at.n * P + at.h) * Q + at.w) * K + k;
-            for (int i = 0; i < BLOCK; i += VW)
-                transform_out(m + t * BLOCK + i,
-                              bias ? LH_VLOAD(0, bias + k + i) : (LH_V)0.0f, to + i,
-                              min(TILE, P - at.h), min(TILE, Q - at.w));
+            for (int i = 0; i < BLOCK; i += VW) {
+                LH_V add = bias ? LH_VLOAD(0, bias + k + i) : (LH_V)0.0f;
+#if SPREAD
+                spread_out(m + t * BLOCK + i, add, to + i);
+#else
+                transform_out(m + t * BLOCK + i, add, to + i, min(TILE, P - at.h),
+                              min(TILE, Q - at.w));
+#endif
+            }
         }
     }
 }

@@ -31,6 +31,9 @@ static const row quick[] = {
     {2, 8, 9, 12, 33, 3, 5, 2, 1, 2, 1, 2, true, true, 1}, /* strides and filter not square */
     {2, 16, 12, 8, 10, 3, 3, 2, 0, 0, 1, 1, true, false},  /* tiles of several rows */
     {3, 32, 2, 2, 16, 5, 5, 1, 2, 2, 2, 2, false, false},  /* most of the filter is padding */
+    {3, 16, 6, 5, 32, 3, 3, 1, 0, 0, 0, 0, true, true},    /* the whole convolution of 4x3, */
+    {2, 16, 3, 4, 16, 3, 3, 1, 1, 0, 0, 0, true, false},   /* all of that of 2x2 but a row; */
+    {3, 16, 4, 3, 32, 3, 3, 1, 2, 1, 2, 2, true, true},    /* and forward */
     {6, 4, 128, 96, 64, 1, 1, 1, 0, 0, 0, 0, true, true},  /* 18 MiB, which go past the caches */
 };
 
