@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * CPU family matrix product: C = act(alpha * op(A) op(B) + beta * C + bias), a register tile of MR
- * rows x two vectors (one, where the last columns of C fit it).  B is packed to panels of
- * NR = 2 * VW columns, packed[panel][k][NR], columns past the end zero; panels below direct_panels
- * are read in place.  A is read in place, or packed by MR rows in the same way.
- * Launch: matmul_pack (groups of A_GROUP of A's tiles, then panels; chunks of K_CHUNK); matmul_packed
- * (blocks of ROW_BLOCK rows, groups of panels); one work-item each, no local memory.
+ * rows x two vectors (one, where the last columns of C fit it).  A task takes ROWS x GROUP panels of
+ * NR = 2 * VW columns.  It copies its panels of B to local memory, [panel][k_block][NR], whole ones
+ * whose columns lie together while it multiplies its first rows; A is read in place.
+ * Launch: (blocks of rows, groups of panels); one work-item each.
  * Transposes and tails are strides and counts, so that one program (per VW) serves every problem.
  * Sums: k ascending inside a block of k_block, then the blocks in order. */
 #include "common.cl"
@@ -15,61 +14,31 @@
 #define HAS_BIAS 1
 #define HAS_RELU 2
 
-/* to[i][width] = lines k0 <= i < k1 of a panel: element j lies at from[i * along_k + j * across]. */
-void pack_any(__global const float *restrict from, __global float *restrict to, int k0, int k1,
-              int width, int cols, ulong along_k, ulong across)
-{
-    for (int i = k0; i < k1; i++)
-        for (int j = 0; j < width; j++)
-            to[(size_t)i * width + j] = j < cols ? from[i * along_k + j * across] : 0.0f;
-}
-
-/* The same for a whole panel whose lines lie together, and for one whose columns do. */
-void pack_lines(__global const float *restrict from, __global float *restrict to, int k0, int k1,
-                ulong along_k)
-{
-    for (int i = k0; i < k1; i++) {
-        LH_VSTORE(LH_VLOAD(0, from + i * along_k), 0, to + (size_t)i * NR);
-        LH_VSTORE(LH_VLOAD(1, from + i * along_k), 1, to + (size_t)i * NR);
-    }
-}
-
-void pack_columns(__global const float *restrict from, __global float *restrict to, int k0, int k1,
+/* A panel's lines 0 <= i < count: element j lies at from[i * along_k + j * across].  Columns past cols
+ * are not defined: their sums are not used. */
+void pack_columns(__global const float *restrict from, __local float *restrict to, int count, int cols,
                   ulong across)
 {
-    for (; k0 + VW <= k1; k0 += VW)
-        for (int first = 0; first < NR; first += VW) {
+    int k = 0;
+    for (; k + VW <= count; k += VW)
+        for (int first = 0; first < cols; first += VW) {
             LH_V lines[VW];
             #pragma unroll
-            for (int j = 0; j < VW; j++) lines[j] = LH_VLOAD(0, from + (first + j) * across + k0);
+            for (int j = 0; j < VW; j++)
+                lines[j] = LH_VLOAD(0, from + min(first + j, cols - 1) * across + k);
             transpose(lines);
             #pragma unroll
-            for (int i = 0; i < VW; i++) LH_VSTORE(lines[i], 0, to + (size_t)(k0 + i) * NR + first);
+            for (int i = 0; i < VW; i++) LH_VSTORE(lines[i], 0, to + (k + i) * NR + first);
         }
-    pack_any(from, to, k0, k1, NR, NR, 1, across);
+    for (; k < count; k++)
+        for (int j = 0; j < NR; j++) to[k * NR + j] = from[min(j, cols - 1) * across + k];
 }
 
-LH_TASK void matmul_pack(__global const float *restrict a, __global const float *restrict b,
-                         __global float *restrict packed, ulong packed_a, int m, int n, int k,
-                         int a_groups, int first_panel, ulong a_row, ulong a_k, ulong b_row,
-                         ulong b_col)
+void pack_lines(__global const float *restrict from, __local float *restrict to, int count, int cols,
+                ulong along_k)
 {
-    int task = get_global_id(0), k0 = get_global_id(1) * K_CHUNK, k1 = min(k0 + K_CHUNK, k);
-    if (task < a_groups) {
-        int end = min((task + 1) * A_GROUP * MR, m);
-        for (int row = task * A_GROUP * MR; row < end; row += MR) {
-            __global float *to = packed + packed_a + (size_t)row * k;
-            if (end - row >= MR) pack_any(a + row * a_row, to, k0, k1, MR, MR, a_k, a_row);
-            else pack_any(a + row * a_row, to, k0, k1, MR, end - row, a_k, a_row);
-        }
-        return;
-    }
-    int panel = task - a_groups, col = (first_panel + panel) * NR, cols = min(n - col, NR);
-    __global const float *from = b + col * b_col;
-    __global float *to = packed + (size_t)panel * k * NR;
-    if (cols == NR && b_col == 1) pack_lines(from, to, k0, k1, b_row);
-    else if (cols == NR && b_row == 1) pack_columns(from, to, k0, k1, b_col);
-    else pack_any(from, to, k0, k1, NR, cols, b_row, b_col);
+    for (int k = 0; k < count; k++)
+        for (int j = 0; j < NR; j++) to[k * NR + j] = j < cols ? from[k * along_k + j] : 0.0f;
 }
 
 typedef struct epilogue {
@@ -85,95 +54,137 @@ LH_V finish(const epilogue *e, LH_V v, __global const float *c, __global const f
     return (e->flags & HAS_RELU) ? select(v, (LH_V)(0.0f), v < 0.0f) : v;
 }
 
+float finish_one(const epilogue *e, float v, __global const float *c, __global const float *bias)
+{
+    v *= e->alpha;
+    if (e->beta != 0.0f) v = fma(e->beta, *c, v);
+    if (e->flags & HAS_BIAS) v += *bias;
+    return (e->flags & HAS_RELU) && v < 0.0f ? 0.0f : v;
+}
+
 /* Finishes count sums that lie next to each other in C and take neighbouring biases. */
-void finish_line(const epilogue *e, const float *sums, int count, __global float *c,
+void finish_line(const epilogue *e, __local const float *sums, int count, __global float *c,
                  __global const float *bias)
 {
     int i = 0;
     for (; i + VW <= count; i += VW)
         LH_VSTORE(finish(e, LH_VLOAD(0, sums + i), c + i, bias + i), 0, c + i);
-    for (; i < count; i++) {
-        float v = e->alpha * sums[i];
-        if (e->beta != 0.0f) v = fma(e->beta, c[i], v);
-        if (e->flags & HAS_BIAS) v += bias[i];
-        c[i] = (e->flags & HAS_RELU) && v < 0.0f ? 0.0f : v;
-    }
+    for (; i < count; i++) c[i] = finish_one(e, sums[i], c + i, bias + i);
 }
 
-/* The tile's operands: MR rows of op(A), kn lines of a panel, and where its sums collect. */
-typedef struct operands {
-    __global const float *a, *b;
-    size_t a_row, a_k, b_row;
+/* One tile: MR rows of op(A), kn lines of a panel, where its sums collect, or C.  What lies ahead of it
+ * in A is asked for, TURN rows by turns. */
+typedef struct tile {
+    __global const float *a, *ahead;
+    __local float *panel, *sums;
+    size_t a_row, a_k, ahead_row;
     int rows, kn;
-    bool add; /* to sums */
-    float *sums;
-} operands;
+    bool add;          /* to sums */
+    __global float *c; /* NULL: into sums */
+    __global const float *bias;
+    size_t ldc;
+} tile;
 
-/* The products of a tile V vectors wide; rows past the end repeat the last. */
-#define MULTIPLY(V)                                                                                \
+#define TURN 8
+
+/* The products of a tile V vectors wide, LINE(v) of step k; rows past the end repeat the last. */
+#define MULTIPLY(V, LINE)                                                                          \
     LH_V sum[MR][V];                                                                               \
     size_t at[MR];                                                                                 \
-    __global const float *a = o->a, *b = o->b;                                                     \
+    __global const float *a = t->a;                                                                \
     _Pragma("unroll") for (int i = 0; i < MR; i++)                                                 \
     {                                                                                              \
         _Pragma("unroll") for (int v = 0; v < V; v++) sum[i][v] = (LH_V)(0.0f);                    \
-        at[i] = min(i, o->rows - 1) * o->a_row;                                                    \
+        at[i] = min(i, t->rows - 1) * t->a_row;                                                    \
     }                                                                                              \
-    for (int k = 0; k < o->kn; k++) {                                                              \
+    for (int k = 0; k < t->kn; k++) {                                                              \
         LH_V line[V];                                                                              \
-        _Pragma("unroll") for (int v = 0; v < V; v++) line[v] = LH_VLOAD(v, b);                    \
+        LH_PREFETCH(t->ahead + (k & (TURN - 1)) * t->ahead_row + (k & -TURN) * t->a_k);            \
+        _Pragma("unroll") for (int v = 0; v < V; v++) line[v] = LINE(v);                           \
         _Pragma("unroll") for (int i = 0; i < MR; i++)                                             \
         {                                                                                          \
             LH_V x = (LH_V)(a[at[i]]);                                                             \
             _Pragma("unroll") for (int v = 0; v < V; v++) sum[i][v] = fma(x, line[v], sum[i][v]);  \
         }                                                                                          \
-        a += o->a_k;                                                                               \
-        b += o->b_row;                                                                             \
+        a += t->a_k;                                                                               \
     }                                                                                              \
-    if (o->add)                                                                                    \
+    if (t->add)                                                                                    \
         _Pragma("unroll") for (int i = 0; i < MR; i++)                                             \
             _Pragma("unroll") for (int v = 0; v < V; v++)                                          \
-                sum[i][v] = LH_VLOAD(v, o->sums + i * NR) + sum[i][v];
+                sum[i][v] = LH_VLOAD(v, t->sums + i * NR) + sum[i][v];
 
-/* Into sums. */
-void tile(const operands *o)
+#define KEEP(V)                                                                                    \
+    _Pragma("unroll") for (int i = 0; i < MR; i++)                                                 \
+        _Pragma("unroll") for (int v = 0; v < V; v++) LH_VSTORE(sum[i][v], v, t->sums + i * NR);
+
+#define EACH                                                                                       \
+    _Pragma("unroll") for (int i = 0; i < MR; i++)                                                 \
+        _Pragma("unroll") for (int v = 0; v < 2; v++)
+
+__attribute__((always_inline))
+void put(const tile *t, const epilogue *e, LH_V sum[MR][2])
 {
-    MULTIPLY(2)
+    __global float *c = t->c;
+    size_t ldc = t->ldc;
+    int flags = e->flags;
+    if (!c) {
+        KEEP(2)
+        return;
+    }
+    if (e->alpha != 1.0f) EACH sum[i][v] *= e->alpha;
+    if (e->beta != 0.0f) EACH sum[i][v] = fma((LH_V)(e->beta), LH_VLOAD(v, c + i * ldc), sum[i][v]);
+    if (flags & HAS_BIAS) EACH sum[i][v] += LH_VLOAD(v, t->bias);
+    if (flags & HAS_RELU) EACH sum[i][v] = select(sum[i][v], (LH_V)(0.0f), sum[i][v] < 0.0f);
+    EACH LH_VSTORE(sum[i][v], v, c + i * ldc);
+}
+
+/* C's lines are on their way while the tile is multiplied. */
+void fetch(const tile *t)
+{
+    if (!t->c) return;
     #pragma unroll
     for (int i = 0; i < MR; i++) {
-        LH_VSTORE(sum[i][0], 0, o->sums + i * NR);
-        LH_VSTORE(sum[i][1], 1, o->sums + i * NR);
+        LH_PREFETCH(t->c + i * t->ldc);
+        LH_PREFETCH(t->c + i * t->ldc + VW);
     }
 }
 
-void narrow_tile(const operands *o)
+#define PANEL(v) LH_VLOAD(v, t->panel + k * NR)
+
+void wide_tile(const tile *t, const epilogue *e)
 {
-    MULTIPLY(1)
-    #pragma unroll
-    for (int i = 0; i < MR; i++) LH_VSTORE(sum[i][0], 0, o->sums + i * NR);
+    fetch(t);
+    MULTIPLY(2, PANEL)
+    put(t, e, sum);
 }
 
-/* The last block of k of a whole tile: into C, whose lines are fetched meanwhile. */
-void last_tile(const operands *o, const epilogue *e, __global float *c, size_t ldc,
-               __global const float *bias)
+void narrow_tile(const tile *t)
 {
-    const epilogue last = *e;
-    #pragma unroll
-    for (int i = 0; i < MR; i++) {
-        LH_PREFETCH(c + i * ldc);
-        LH_PREFETCH(c + i * ldc + VW);
-    }
-    MULTIPLY(2)
-    #pragma unroll
-    for (int i = 0; i < MR; i++) {
-        LH_VSTORE(finish(&last, sum[i][0], c, bias), 0, c);
-        LH_VSTORE(finish(&last, sum[i][1], c + VW, bias + VW), 1, c);
-        c += ldc;
-    }
+    MULTIPLY(1, PANEL)
+    KEEP(1)
+}
+
+/* The panel's first: its lines come from b and are left in local memory. */
+LH_V take(__global const float *b, size_t ahead, __local float *panel, int v)
+{
+    LH_PREFETCH(b + ahead + v * VW);
+    LH_V line = LH_VLOAD(v, b);
+    LH_VSTORE(line, v, panel);
+    return line;
+}
+
+#define TAKE(v) take(b + k * b_row, ahead, t->panel + k * NR, v)
+
+void first_tile(const tile *t, const epilogue *e, __global const float *b, size_t b_row,
+                size_t ahead)
+{
+    fetch(t);
+    MULTIPLY(2, TAKE)
+    put(t, e, sum);
 }
 
 /* Sums of rows x cols into C stored [n][m]. */
-void finish_turned(const epilogue *e, const float *sums, int rows, int cols, __global float *c,
+void finish_turned(const epilogue *e, __local const float *sums, int rows, int cols, __global float *c,
                    size_t ldc, __global const float *bias)
 {
     int i = 0;
@@ -190,49 +201,79 @@ void finish_turned(const epilogue *e, const float *sums, int rows, int cols, __g
                     LH_VSTORE(finish(e, lines[l], to, bias + i), 0, to);
                 }
         }
-    for (int j = 0; j < cols && i < rows; j++) {
-        float line[VW];
-        for (int l = i; l < rows; l++) line[l - i] = sums[l * NR + j];
-        finish_line(e, line, rows - i, c + j * ldc + i, bias + i);
+    for (int j = 0; j < cols && i < rows; j++)
+        for (int l = i; l < rows; l++) {
+            __global float *to = c + j * ldc + l;
+            *to = finish_one(e, sums[l * NR + j], to, bias + l);
+        }
+}
+
+/* What the tiles of a task share. */
+typedef struct task {
+    __global const float *a, *b, *bias;
+    __global float *c;
+    __local float *panels, *sums;
+    size_t a_row, a_k, b_row, b_col, b_ahead, ldc;
+    int n, k_block, panel, count, row, end, block; /* count panels, rows up to end */
+    bool keep, to_c;
+    epilogue e;
+} task;
+
+/* A block's tiles of panel p, k0 <= k < k0 + kn; the panel is filled when the task begins. */
+void multiply_block(const task *s, int p, int row, int k0, int kn)
+{
+    int col = (s->panel + p) * NR, cols = min(NR, s->n - col), end = min(row + s->block, s->end);
+    bool whole = cols == NR, direct = whole && s->b_col == 1, first = row == s->row;
+    __global const float *line = s->b + col * s->b_col + k0 * s->b_row;
+    __global float *c = s->c + row * s->ldc + col;
+    tile t = {.a_row = s->a_row, .a_k = s->a_k, .kn = kn, .add = k0 > 0, .ldc = s->ldc,
+              .bias = s->bias + col};
+    t.ahead_row = s->a_row == 1 ? s->a_k : s->a_row;
+    t.a = s->a + row * s->a_row + k0 * s->a_k;
+    t.ahead = p + 1 == s->count && end < s->end ? t.a + s->block * s->a_row : t.a;
+    t.panel = s->panels + p * s->k_block * NR;
+    t.sums = s->sums + (s->keep ? (row - s->row) * NR : 0);
+    if (first && !direct) {
+        if (s->b_row == 1) pack_columns(line, t.panel, kn, cols, s->b_col);
+        else pack_lines(line, t.panel, kn, cols, s->b_row);
+    }
+    for (; row < end; row += MR) {
+        t.rows = end - row;
+        t.c = whole && s->to_c && t.rows >= MR ? c : 0;
+        if (first && direct) first_tile(&t, &s->e, line, s->b_row, s->b_ahead);
+        else if (cols <= VW) narrow_tile(&t);
+        else wide_tile(&t, &s->e);
+        if (s->to_c && !t.c)
+            for (int i = 0; i < min(t.rows, MR); i++)
+                finish_line(&s->e, t.sums + i * NR, cols, c + i * s->ldc, t.bias);
+        first = false;
+        c += MR * s->ldc;
+        t.a += MR * s->a_row;
+        t.ahead += MR * s->a_row;
+        t.sums += s->keep ? MR * NR : 0;
     }
 }
 
-/* turned: C is stored [n][m] and bias runs along m; ldc is the distance of its stored rows.
- * a_tile: distance of two rows of A in different tiles. */
-LH_TASK void matmul_packed(__global const float *restrict a, ulong a_offset,
-                           __global const float *restrict b, __global const float *restrict packed,
+/* turned: C is stored [n][m] and bias runs along m; ldc is the distance of its stored rows.  rows and
+ * block are multiples of MR: panels take turns in blocks of rows.  keep: sums of all rows are kept, and
+ * a group is one panel. */
+LH_TASK void matmul_packed(__global const float *restrict a, __global const float *restrict b,
                            __global float *restrict c, __global const float *restrict bias, int m,
-                           int n, int k, int k_block, ulong a_tile, ulong a_row, ulong a_k,
-                           ulong b_row, int direct_panels, int group, ulong ldc, int turned, float alpha,
-                           float beta, int flags)
+                           int n, int k, int k_block, int rows, int block, int group, ulong a_row,
+                           ulong a_k, ulong b_row, ulong b_col, int keep, ulong ldc, int turned,
+                           float alpha, float beta, int flags, __local float *restrict panels,
+                           __local float *restrict sums)
 {
-    float sums[ROW_BLOCK * NR];
-    const epilogue e = {alpha, beta, flags};
-    int row0 = get_global_id(0) * ROW_BLOCK, rows = min(ROW_BLOCK, m - row0);
-    int panel = get_global_id(1) * group, end = min(panel + group, (n + NR - 1) / NR);
-    for (; panel < end; panel++) {
-        int col = panel * NR, cols = min(NR, n - col);
-        bool direct = panel < direct_panels, whole = cols == NR && !turned;
-        operands o = {.a_row = a_row, .a_k = a_k, .b_row = direct ? b_row : NR};
-        __global const float *from =
-            direct ? b + col : packed + (size_t)(panel - direct_panels) * k * NR;
-        for (int k0 = 0; k0 < k; k0 += k_block) {
-            o.b = from + k0 * o.b_row;
-            o.kn = min(k_block, k - k0);
-            o.add = k0 > 0;
-            for (int row = 0; row < rows; row += MR) {
-                o.a = a + a_offset + (row0 + row) * a_tile + k0 * a_k;
-                o.rows = rows - row;
-                o.sums = sums + row * NR;
-                if (whole && o.rows >= MR && k0 + k_block >= k)
-                    last_tile(&o, &e, c + (row0 + row) * ldc + col, ldc, bias + col);
-                else if (cols <= VW) narrow_tile(&o);
-                else tile(&o);
-            }
-        }
-        if (turned) finish_turned(&e, sums, rows, cols, c + col * ldc + row0, ldc, bias + row0);
-        else
-            for (int i = whole ? rows / MR * MR : 0; i < rows; i++)
-                finish_line(&e, sums + i * NR, cols, c + (row0 + i) * ldc + col, bias + col);
+    int row = get_global_id(0) * rows, panel = get_global_id(1) * group, col = panel * NR;
+    task s = {a, b, bias, c, panels, sums, a_row, a_k, b_row, b_col,
+              k > k_block ? 16 * b_row : NR, ldc, n, k_block, panel,
+              min(group, (n + NR - 1) / NR - panel), row, min(row + rows, m), block, keep, false,
+              {alpha, beta, flags}};
+    for (int k0 = 0; k0 < k; k0 += k_block) {
+        s.to_c = !turned && k0 + k_block >= k;
+        for (int from = row; from < s.end; from += block)
+            for (int p = 0; p < s.count; p++) multiply_block(&s, p, from, k0, min(k_block, k - k0));
     }
+    if (turned)
+        finish_turned(&s.e, sums, s.end - row, min(NR, n - col), c + col * ldc + row, ldc, bias + row);
 }
