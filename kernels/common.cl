@@ -65,6 +65,18 @@ LH_MOVES(__private)
 #define LH_PREFETCH(p) (void)(p)
 #endif
 
+/* Loops over a register tile of the GPU family.  -DUNROLL=0 leaves them as loops (traits' unroll). */
+#ifndef UNROLL
+#define UNROLL 1
+#endif
+#if UNROLL
+#define LH_UNROLL _Pragma("unroll")
+#define LH_UNROLL_4 _Pragma("unroll 4")
+#else
+#define LH_UNROLL _Pragma("unroll 1")
+#define LH_UNROLL_4 _Pragma("unroll 1")
+#endif
+
 /* Whether LH_VSTREAM may store here. */
 #define LH_ALIGNED(to) ((size_t)(to) % sizeof(LH_V) == 0)
 

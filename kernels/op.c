@@ -301,7 +301,10 @@ lehr_status lh_exec_kernel(lh_exec *exec, unsigned index, const char *path, cons
     char text[1024];
     va_list args;
     va_start(args, options);
-    vsnprintf(text, sizeof text, options, args);
+    int length = vsnprintf(text, sizeof text, options, args);
     va_end(args);
+    const lh_traits *traits = lh_device_traits(exec->dev);
+    if (!traits->cpu_family && !traits->unroll && length >= 0 && (size_t)length < sizeof text)
+        snprintf(text + length, sizeof text - (size_t)length, " -DUNROLL=0");
     return lh_kernel_get(exec->dev, path, text, kernel, &exec->kernels[index]);
 }

@@ -15,13 +15,15 @@
 /* What kernels may ask of a device.  Filled once by traits.c; LEHR_TRAITS ("family=gpu,
  * max_work_group=64,local_bytes=16384,max_groups=65535,fp64=0,vector_width=8") narrows it to test
  * other devices;
- * program_cache=1 or 0 switches the cache of programs. */
+ * program_cache=1 or 0 switches the cache of programs, unroll=1 or 0 the loops of register tiles. */
 typedef struct lh_traits {
     bool is_cpu;            /* CL_DEVICE_TYPE_CPU */
     bool cpu_family;        /* use one-work-item kernels with explicit vectors, no barriers */
     bool local_is_real;     /* CL_LOCAL, not emulated in global memory */
     bool fp64, fp16;
     bool program_cache;     /* keep binaries of programs: the driver has no cache of its own */
+    bool unroll;            /* GPU family: register tiles in registers.  Not on a CPU, whose compiler takes
+                               five times as long for them and gains nothing */
     unsigned vector_width;  /* floats in one native vector: 4, 8 or 16 for the CPU family */
     unsigned subgroup;      /* work-items of a sub-group that a kernel can ask for; 0: none */
     unsigned compute_units;

@@ -60,6 +60,7 @@ static void read_numbers(cl_device_id id, lehr_device_info *info, lh_traits *t)
     clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
 
     t->is_cpu = (type & CL_DEVICE_TYPE_CPU) && !(type & CL_DEVICE_TYPE_GPU);
+    t->unroll = !t->is_cpu;
     t->local_is_real = local_type == CL_LOCAL;
     t->fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
     t->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
@@ -113,8 +114,8 @@ static bool narrow(lh_traits *t, const char *name, const char *value)
         if (number == 0) t->subgroup = 0;
         return number == 0;
     }
-    if (strcmp(name, "program_cache") == 0) {
-        t->program_cache = number != 0;
+    if (strcmp(name, "program_cache") == 0 || strcmp(name, "unroll") == 0) {
+        *(name[0] == 'u' ? &t->unroll : &t->program_cache) = number != 0;
         return number <= 1;
     }
     for (size_t i = 0; i < LH_COUNT(knobs); i++) {
@@ -141,8 +142,8 @@ static lehr_status apply_environment(lehr_context *ctx, lh_traits *t)
         if (!equals || !narrow(t, item, equals + 1))
             return lh_fail(ctx, LEHR_E_USAGE,
                            "LEHR_TRAITS: '%s' is not family=cpu|gpu, max_work_group=, local_bytes=, "
-                           "max_groups=, vector_width=, fp64=0, fp16=0, subgroup=0 or "
-                           "program_cache=0|1", item);
+                           "max_groups=, vector_width=, fp64=0, fp16=0, subgroup=0, unroll=0|1 "
+                           "or program_cache=0|1", item);
     }
     return LEHR_OK;
 }

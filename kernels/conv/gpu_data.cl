@@ -57,12 +57,12 @@ TILE_KERNEL void conv_backward_data(__global const float *dy, __global const flo
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN;
     int steps = r0 < R && s0 < S ? PHASE_R * PHASE_S * K : 0; /* a phase may have no tap at all */
     tile_multiply(&in, row0, col0, 0, steps, memory, sum);
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < TM; i++) {
         int m = row0 + TILE_ROW(i), n = m / (PHASE_H * PHASE_W);
         int h = m / PHASE_W % PHASE_H * SH + phase_h, w = m % PHASE_W * SW + phase_w;
         if (m >= rows || h >= H || w >= W) continue;
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < TN; j++) {
             int c = col0 + TILE_COL(j);
             if (c < C) dx[((size_t)(n * H + h) * W + w) * C + c] = sum[i][j];

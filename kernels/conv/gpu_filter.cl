@@ -44,9 +44,9 @@ TILE_KERNEL void conv_backward_filter(__global const float *x, __global const fl
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN, m0 = get_group_id(2) * slice;
     tile_multiply(&in, row0, col0, m0, min(m0 + slice, rows), memory, sum);
     partial += get_group_id(2) * (size_t)K * TAPS;
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < TM; i++)
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < TN; j++) {
             int k = row0 + TILE_ROW(i), tap = col0 + TILE_COL(j);
             if (k < K && tap < TAPS) partial[(size_t)k * TAPS + tap] = sum[i][j];

@@ -41,9 +41,9 @@ TILE_KERNEL void conv_forward(__global const float *x, __global const float *pac
     float sum[TM][TN];
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN;
     tile_multiply(&in, row0, col0, 0, R * S * C, memory, sum);
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < TM; i++)
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < TN; j++) {
             int m = row0 + TILE_ROW(i), k = col0 + TILE_COL(j);
             if (m >= rows || k >= K) continue;

@@ -77,7 +77,7 @@ void store_tile(__local const float *m, __global const float *bias, __global flo
 #if BIAS
     offset = bias[k];
 #endif
-    #pragma unroll
+    LH_UNROLL
     for (int j = 0; j < 4; j++) {
         BACK(m + j * 2 * ROWS * M_LINE, 8 * ROWS * M_LINE)
         t[j] = r0;
@@ -102,18 +102,18 @@ void winograd2_conv(__global const float *in, __global const float4 *u, __global
     int first = get_group_id(0) * TILES, c = id % DEPTH, mine = id / DEPTH;
     window from = place_window(first + mine, tiles);
     float sum[8][8], d[16];
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < 8; i++)
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < 8; j++) sum[i][j] = 0.0f;
     u += (size_t)get_group_id(1) * (CP * 4 * BLOCK) + id;
     if (id < WINDOWS) fetch_window(in, &from, c, d);
     for (int c0 = 0; c0 < CP; c0 += DEPTH, u += U_SIZE / 4) {
         float4 next[U_LOADS];
-        #pragma unroll
+        LH_UNROLL
         for (int i = 0; i < U_LOADS; i++) next[i] = u[i * THREADS];
         if (id < WINDOWS) place_data(d, v + c * 16 * TILES + SWAPPED(mine, c), TILES);
-        #pragma unroll
+        LH_UNROLL
         for (int i = 0; i < U_LOADS; i++) u_part[id + i * THREADS] = next[i];
         barrier(CLK_LOCAL_MEM_FENCE);
         if (id < WINDOWS && c0 + DEPTH < CP) fetch_window(in, &from, c0 + DEPTH + c, d);
@@ -122,7 +122,7 @@ void winograd2_conv(__global const float *in, __global const float4 *u, __global
     }
     __local float *m = v; /* [16][2 * ROWS][M_LINE] */
     int k = get_group_id(1) * BLOCK + id % BLOCK, line = id / BLOCK;
-    #pragma unroll
+    LH_UNROLL
     for (int s = 0; s < 4; s++) {
         show_sums(sum, s, plane, row, col, m);
         barrier(CLK_LOCAL_MEM_FENCE);

@@ -35,9 +35,9 @@ void fetch_gradient(__global const float *dy, int tile, int tiles, int k, float 
     int h = tile / TILES_W % TILES_H * 2, w = tile % TILES_W * 2;
     bool exists = tile < tiles && k < K;
     dy += ((size_t)(n * P + h) * Q + w) * K + k;
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < 2; i++)
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < 2; j++)
             g[2 * i + j] = exists && h + i < P && w + j < Q ? dy[(i * Q + j) * K] : 0.0f;
 }
@@ -46,7 +46,7 @@ void fetch_gradient(__global const float *dy, int tile, int tiles, int k, float 
 void place_gradient(const float g[4], __local float *z)
 {
     float t[8];
-    #pragma unroll
+    LH_UNROLL
     for (int j = 0; j < 2; j++) {
         GRADIENT(g + j, 2)
         t[j] = r0;
@@ -54,7 +54,7 @@ void place_gradient(const float g[4], __local float *z)
         t[4 + j] = r2;
         t[6 + j] = r3;
     }
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < 4; i++, z += 4 * ROW_BLOCK) {
         GRADIENT(t + 2 * i, 1)
         z[0] = r0;
@@ -68,14 +68,14 @@ void place_gradient(const float g[4], __local float *z)
 void store_filter(__local const float *m, __global float *partial)
 {
     float t[12];
-    #pragma unroll
+    LH_UNROLL
     for (int j = 0; j < 4; j++) {
         BACK_3(m + j * 2 * ROWS * M_LINE, 8 * ROWS * M_LINE)
         t[j] = r0;
         t[4 + j] = r1;
         t[8 + j] = r2;
     }
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < 3; i++, partial += 3 * C) {
         BACK_3(t + 4 * i, 1)
         partial[0] = r0;
@@ -95,9 +95,9 @@ void winograd2_gradient(__global const float *x, __global const float *dy, __glo
     int c = id % COL_BLOCK, x_tile = id / COL_BLOCK, k = id % ROW_BLOCK, dy_tile = id / ROW_BLOCK;
     int first = get_group_id(2) * slice, last = min(first + slice, tiles);
     float sum[8][8], d[16], g[4];
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < 8; i++)
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < 8; j++) sum[i][j] = 0.0f;
     if (id < WINDOWS) {
         window from = place_window(first + x_tile, last);
@@ -120,7 +120,7 @@ void winograd2_gradient(__global const float *x, __global const float *dy, __glo
     __local float *m = z; /* [16][2 * ROWS][M_LINE] */
     int line = id / COL_BLOCK;
     partial += (size_t)get_group_id(2) * K * 9 * C;
-    #pragma unroll
+    LH_UNROLL
     for (int s = 0; s < 4; s++) {
         show_sums(sum, s, plane, row, col, m);
         barrier(CLK_LOCAL_MEM_FENCE);

@@ -39,9 +39,9 @@ window place_window(int tile, int tiles)
 
 void fetch_window(__global const float *in, const window *from, int c, float d[16])
 {
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < 4; i++)
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < 4; j++) {
             bool inside = c < C && (from->inside >> i & 1) && (from->inside >> j & 16);
             d[4 * i + j] = inside ? in[from->at + (i * W + j) * C + c] : 0.0f;
@@ -51,7 +51,7 @@ void fetch_window(__global const float *in, const window *from, int c, float d[1
 /* B' d B to one place in each of the 16 planes, which are `line` floats apart. */
 void place_data(float d[16], __local float *v, int line)
 {
-    #pragma unroll
+    LH_UNROLL
     for (int j = 0; j < 4; j++) {
         DATA(d + j, 4)
         d[j] = r0;
@@ -59,7 +59,7 @@ void place_data(float d[16], __local float *v, int line)
         d[8 + j] = r2;
         d[12 + j] = r3;
     }
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < 4; i++, v += 4 * line) {
         DATA(d + 4 * i, 1)
         v[0] = r0;
@@ -81,16 +81,16 @@ void place_data(float d[16], __local float *v, int line)
 /* sum += the products of DEPTH steps; a and b at this work-item's plane, row and col its place. */
 void multiply(__local const float *a, __local const float *b, int row, int col, float sum[8][8])
 {
-    #pragma unroll
+    LH_UNROLL
     for (int s = 0; s < DEPTH; s++, a += 16 * ROW_BLOCK, b += 16 * COL_BLOCK) {
         float x[8], y[8];
         TAKE(x, a + SWAPPED(4 * row, s))
         TAKE(x + 4, a + SWAPPED(4 * (ROWS + row), s))
         TAKE(y, b + 4 * col)
         TAKE(y + 4, b + 4 * (COLS + col))
-        #pragma unroll
+        LH_UNROLL
         for (int i = 0; i < 8; i++)
-            #pragma unroll
+            LH_UNROLL
             for (int j = 0; j < 8; j++) sum[i][j] = fma(x[i], y[j], sum[i][j]);
     }
 }
@@ -101,7 +101,7 @@ void multiply(__local const float *a, __local const float *b, int row, int col, 
 /* Part s of the sums to m [16][2 * ROWS][M_LINE]. */
 void show_sums(float sum[8][8], int s, int plane, int row, int col, __local float *m)
 {
-    #pragma unroll
+    LH_UNROLL
     for (int r = 0; r < 2; r++) {
         __local float *to = m + (plane * 2 * ROWS + row * 2 + r) * M_LINE + 4 * col;
         const float *part = sum[2 * s + r];

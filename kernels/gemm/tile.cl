@@ -78,12 +78,12 @@ void place_across(__local float *to, int line, float4 v)
 void tile_fetch(const source *s, int row0, int col0, int k0, int k1, A_TYPE *next_a, B_TYPE *next_b)
 {
     int id = get_local_id(0);
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < A_LOADS; i++) {
         int k = k0 + A_K(id, i);
         next_a[i] = k < k1 ? load_a(s, row0 + A_M(id, i), k) : (A_TYPE)(0.0f);
     }
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < B_LOADS; i++) {
         int k = k0 + B_K(id, i);
         next_b[i] = k < k1 ? load_b(s, k, col0 + B_N(id, i)) : (B_TYPE)(0.0f);
@@ -92,7 +92,7 @@ void tile_fetch(const source *s, int row0, int col0, int k0, int k1, A_TYPE *nex
 
 /* Four numbers of local memory per chunk of four, the chunks `step` apart. */
 #define TILE_READ(to, count, from, step)                                                           \
-    _Pragma("unroll") for (int chunk = 0; chunk < (count) / 4; chunk++)                            \
+    LH_UNROLL for (int chunk = 0; chunk < (count) / 4; chunk++)                                    \
     {                                                                                              \
         float4 v = *(__local const float4 *)((from) + chunk * (step));                             \
         (to)[4 * chunk] = v.x;                                                                     \
@@ -104,11 +104,11 @@ void tile_fetch(const source *s, int row0, int col0, int k0, int k1, A_TYPE *nex
 void tile_place(__local float *buffer, const A_TYPE *next_a, const B_TYPE *next_b)
 {
     int id = get_local_id(0);
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < A_LOADS; i++)
         PLACE_A(buffer + A_K(id, i) * A_LINE + A_M(id, i), next_a[i]);
     buffer += BK * A_LINE;
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < B_LOADS; i++)
         PLACE_B(buffer + B_K(id, i) * B_LINE + B_N(id, i), next_b[i]);
 }
@@ -117,14 +117,14 @@ void tile_place(__local float *buffer, const A_TYPE *next_a, const B_TYPE *next_
 void tile_step(__local const float *buffer, float sum[TM][TN])
 {
     __local const float *a = buffer + TILE_ROW(0), *b = buffer + BK * A_LINE + TILE_COL(0);
-    #pragma unroll 4
+    LH_UNROLL_4
     for (int k = 0; k < BK; k++, a += A_LINE, b += B_LINE) {
         float x[TM], y[TN];
         TILE_READ(x, TM, a, 4 * WM)
         TILE_READ(y, TN, b, 4 * WN)
-        #pragma unroll
+        LH_UNROLL
         for (int i = 0; i < TM; i++)
-            #pragma unroll
+            LH_UNROLL
             for (int j = 0; j < TN; j++) sum[i][j] = fma(x[i], y[j], sum[i][j]);
     }
 }
@@ -137,9 +137,9 @@ void tile_multiply(const source *s, int row0, int col0, int k0, int k1, __local 
     __local float *now = (__local float *)memory;
     A_TYPE next_a[A_LOADS];
     B_TYPE next_b[B_LOADS];
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < TM; i++)
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < TN; j++) sum[i][j] = 0.0f;
     if (k0 >= k1) return;
     tile_fetch(s, row0, col0, k0, k1, next_a, next_b);

@@ -61,9 +61,9 @@ TILE_KERNEL void matmul_tiled(__global const float *a, __global const float *b, 
     int row0 = get_group_id(0) * BM, col0 = get_group_id(1) * BN, k0 = get_group_id(2) * k_slice;
     tile_multiply(&s, row0, col0, k0, min(k0 + k_slice, k), memory, sum);
     c += get_group_id(2) * (size_t)m * n;
-    #pragma unroll
+    LH_UNROLL
     for (int i = 0; i < TM; i++)
-        #pragma unroll
+        LH_UNROLL
         for (int j = 0; j < TN; j++) {
             int y = row0 + TILE_ROW(i), x = col0 + TILE_COL(j);
             __global float *at = c + (size_t)y * n + x;

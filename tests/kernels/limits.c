@@ -109,6 +109,8 @@ Test(limits, a_limit_of_nothing_is_an_error)
     cr_expect_eq(lehr_device_open(ctx, NULL, &dev), LEHR_E_USAGE);
     setenv("LEHR_TRAITS", "subgroup=16", 1);
     cr_expect_eq(lehr_device_open(ctx, NULL, &dev), LEHR_E_USAGE);
+    setenv("LEHR_TRAITS", "unroll=2", 1);
+    cr_expect_eq(lehr_device_open(ctx, NULL, &dev), LEHR_E_USAGE);
     lehr_device_destroy(&dev);
     lehr_context_destroy(&ctx);
 }
