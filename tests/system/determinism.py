@@ -7,7 +7,7 @@ import pathlib
 import sys
 import tempfile
 
-from program import environment, history, run, same_run, training, weights
+from program import environment, history, kernel_cache, run, same_run, training, weights
 
 with tempfile.TemporaryDirectory() as temporary:
     work = pathlib.Path(temporary)
@@ -25,7 +25,8 @@ with tempfile.TemporaryDirectory() as temporary:
         "one thread": {"env": environment(POCL_MAX_PTHREAD_COUNT="1")},
         "a cold kernel cache": {"env": environment(POCL_CACHE_DIR=str(work / "cache"))},
         "another directory, HOME and locale": {
-            "cwd": other, "env": environment(HOME=str(other), LC_ALL="de_DE.UTF-8", LANG="de_DE.UTF-8")},
+            "cwd": other, "env": environment(HOME=str(other), POCL_CACHE_DIR=kernel_cache(),
+                                             LC_ALL="de_DE.UTF-8", LANG="de_DE.UTF-8")},
     }
     for number, (what, options) in enumerate(cases.items()):
         if "cache" in what:

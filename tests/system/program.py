@@ -25,6 +25,13 @@ def program():
     return str(pathlib.Path(sys.argv[1]).resolve())
 
 
+def kernel_cache():
+    """Where the CPU driver keeps kernels, for an environment with another HOME: kernels that are known
+    already cost a compiler's time again otherwise."""
+    caches = os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
+    return os.environ.get("POCL_CACHE_DIR", f"{caches}/pocl")
+
+
 def environment(**more):
     env = {k: v for k, v in os.environ.items() if k != "LEHR_DATA"}
     env.update(more)

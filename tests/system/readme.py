@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from program import environment, program
+from program import environment, kernel_cache, program
 
 source = pathlib.Path(sys.argv[2])
 text = (source / "README.md").read_text()
@@ -26,7 +26,8 @@ for link in re.findall(r"\]\(([^)#:]+)\)", text):
 with tempfile.TemporaryDirectory() as temporary:
     for name in ("examples", "include"):
         (pathlib.Path(temporary) / name).symlink_to(source / name)
-    env = environment(PATH=f"{pathlib.Path(program()).parent}:{os.environ['PATH']}", HOME=temporary)
+    env = environment(PATH=f"{pathlib.Path(program()).parent}:{os.environ['PATH']}", HOME=temporary,
+                      POCL_CACHE_DIR=kernel_cache())
     for command in commands:
         if command in scripts:
             continue
