@@ -14,23 +14,21 @@
 #include <unistd.h>
 
 #include "core/base/files.h"
+#include "tests/folder.h"
 
 static lehr_context *ctx;
-static char dir[] = "/tmp/lehr-files-XXXXXX";
 static char path[256];
 
 static void start(void)
 {
     cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-    cr_assert_not_null(mkdtemp(dir));
+    folder_make();
     snprintf(path, sizeof path, "%s/file", dir);
 }
 
 static void stop(void)
 {
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_expect_eq(system(command), 0);
+    folder_remove();
     lehr_context_destroy(&ctx);
 }
 

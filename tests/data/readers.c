@@ -12,16 +12,16 @@
 
 #include "core/base/files.h"
 #include "core/base/philox.h"
+#include "tests/folder.h"
 
 enum { PIXELS = 3072 };
 
 static lehr_context *ctx;
-static char dir[] = "/tmp/lehr-data-XXXXXX";
 
 static void start(void)
 {
     cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-    cr_assert_not_null(mkdtemp(dir));
+    folder_make();
     setenv("HOME", dir, 1);
     unsetenv("LEHR_DATA");
     unsetenv("XDG_DATA_HOME");
@@ -36,8 +36,7 @@ static void empty(void)
 
 static void stop(void)
 {
-    empty();
-    rmdir(dir);
+    folder_remove();
     lehr_context_destroy(&ctx);
 }
 

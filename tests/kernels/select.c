@@ -13,21 +13,13 @@
 #include "core/runtime/cache.h"
 #include "kernels/add/add.h"
 #include "kernels/tune.h"
+#include "tests/cache_rig.h"
 #include "tests/cases/cases.h"
 
-static lehr_context *ctx;
-static lehr_device *dev;
-static char dir[64], warnings[4096], said[1024], text[LH_DESCRIBE];
+static char said[1024], text[LH_DESCRIBE];
 static const lh_add_problem shape = {2, 77, LH_ACT_NONE};
 static lh_variant rows[2];
 static lh_op op;
-
-static void keep_warning(void *user, uint32_t level, const char *line)
-{
-    (void)user;
-    if (level == LEHR_LOG_WARN && strlen(warnings) + strlen(line) + 2 < sizeof warnings)
-        strcat(strcat(warnings, line), "\n");
-}
 
 static const lh_variant *plain(void)
 {
@@ -96,17 +88,12 @@ static void reopen(void)
 {
     lehr_device_destroy(&dev);
     warnings[0] = '\0';
-    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
+    open_device(&dev);
 }
 
 static void setup(void)
 {
-    const lehr_context_params params = {.log = keep_warning};
-    snprintf(dir, sizeof dir, "/tmp/lehr-select-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
-    setenv("LEHR_CACHE", dir, 1);
-    cr_assert_eq(lehr_context_create(&params, &ctx), LEHR_OK);
+    cache_open();
     rows[0] = rows[1] = *plain();
     rows[0].name = "planted";
     op = lh_add_forward;
@@ -116,16 +103,7 @@ static void setup(void)
     reopen();
 }
 
-static void teardown(void)
-{
-    char command[128];
-    lehr_device_destroy(&dev);
-    lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(choice, .init = setup, .fini = teardown);
+TestSuite(choice, .init = setup, .fini = cache_close);
 
 /* Creates an exec: "variant (why)". */
 static const char *chosen(void)

@@ -14,43 +14,9 @@
 
 #include "core/base/files.h"
 #include "core/runtime/cache.h"
+#include "tests/cache_rig.h"
 
-static lehr_context *ctx;
-static lehr_device *dev;
-static char dir[64], warnings[4096];
-
-static void keep_warning(void *user, uint32_t level, const char *line)
-{
-    (void)user;
-    if (level == LEHR_LOG_WARN && strlen(warnings) + strlen(line) + 2 < sizeof warnings)
-        strcat(strcat(warnings, line), "\n");
-}
-
-static void open_device(lehr_device **out)
-{
-    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), out), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-}
-
-static void setup(void)
-{
-    const lehr_context_params params = {.log = keep_warning};
-    snprintf(dir, sizeof dir, "/tmp/lehr-cache-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
-    setenv("LEHR_CACHE", dir, 1);
-    cr_assert_eq(lehr_context_create(&params, &ctx), LEHR_OK);
-}
-
-static void teardown(void)
-{
-    char command[128];
-    lehr_device_destroy(&dev);
-    lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(cache, .init = setup, .fini = teardown);
+TestSuite(cache, .init = cache_open, .fini = cache_close);
 
 static void add_with(lehr_device *to, lh_kept_kind kind, const char *problem, const char *variant,
                      const char *parameters)

@@ -4,69 +4,27 @@
  * uninterrupted one bit for bit, while a fresh one does not. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/files.h"
 #include "core/runtime/cache.h"
-#include <lehr/lehr.h>
-
-static lehr_context *ctx;
-static lehr_device *dev;
-static lehr_registry *registry;
-static lehr_data *data;
-static lehr_model *model;
-static char dir[64];
+#include "tests/train/rig.h"
 
 static const char text[] = "input 3 32 32\nconv 8 5x5 stride=4 pad=1\nrelu\nmaxpool 2\nflatten\n"
                            "dense 32\nrelu\ndense 10\n";
 
-static const char *path(const char *name)
-{
-    static char paths[8][160];
-    static int next;
-    char *out = paths[next++ % 8];
-    snprintf(out, sizeof *paths, "%s/%s", dir, name);
-    return out;
-}
-
-static void open_device(void)
-{
-    lehr_device_destroy(&dev);
-    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-}
-
 static void setup(void)
 {
-    const lehr_registry_params params = {.directory = LEHR_TEST_PLUGIN_DIR};
-    snprintf(dir, sizeof dir, "/tmp/lehr-choices-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
+    folder_make();
     setenv("LEHR_CACHE", path("cache"), 1);
     setenv("LEHR_SELF_TEST", "0", 1);
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-    open_device();
-    cr_assert_eq(lehr_registry_create(ctx, &params, &registry), LEHR_OK);
-    cr_assert_eq(lehr_data_open(ctx, "synthetic:n=160,test=32,seed=5", &data), LEHR_OK);
+    rig_open(NULL, "synthetic:n=160,test=32,seed=5");
     cr_assert_eq(lehr_model_parse(ctx, "small", text, &model), LEHR_OK, "%s",
                  lehr_context_message(ctx));
 }
 
-static void teardown(void)
-{
-    char command[128];
-    lehr_model_destroy(&model);
-    lehr_data_destroy(&data);
-    lehr_registry_destroy(&registry);
-    lehr_device_destroy(&dev);
-    lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(choices, .init = setup, .fini = teardown);
+TestSuite(choices, .init = setup, .fini = rig_close);
 
 /* Trains in dir/name up to max_steps (0: to the end) and returns the bytes of the weights. */
 static char *train(const char *name, uint64_t max_steps, bool resume, size_t *size)
@@ -117,7 +75,7 @@ Test(choices, a_resumed_run_keeps_its_kernels)
     tune.user = &problems;
     cr_assert_eq(lehr_tune(dev, model, &tune, NULL), LEHR_OK, "%s", lehr_context_message(ctx));
     cr_expect_gt(problems, 8);
-    open_device();
+    rig_device();
 
     char *part = train("part", 0, true, &size);
     cr_expect(size == whole_size && memcmp(part, whole, size) == 0, "the resumed run has other bits");
@@ -127,7 +85,7 @@ Test(choices, a_resumed_run_keeps_its_kernels)
     char *again = train("again", 5, false, &size);
     free(again);
     setenv("LEHR_CACHE", "off", 1); /* and without the cache, too */
-    open_device();
+    rig_device();
     again = train("again", 0, true, &size);
     cr_expect(memcmp(again, fresh, size) == 0, "the resumed run has other bits");
     free(whole);

@@ -12,9 +12,9 @@
 #include "core/base/files.h"
 #include "core/base/philox.h"
 #include "core/train/history.h"
+#include "tests/folder.h"
 
 static lehr_context *ctx;
-static char dir[] = "/tmp/lehr-history-XXXXXX";
 static char path[128];
 static unsigned warnings;
 
@@ -29,15 +29,13 @@ static void start(void)
 {
     lehr_context_params params = {.log = count_warning};
     cr_assert_eq(lehr_context_create(&params, &ctx), LEHR_OK);
-    cr_assert_not_null(mkdtemp(dir));
+    folder_make();
     snprintf(path, sizeof path, "%s/history.jsonl", dir);
 }
 
 static void stop(void)
 {
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_expect_eq(system(command), 0);
+    folder_remove();
     lehr_context_destroy(&ctx);
 }
 

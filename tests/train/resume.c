@@ -16,45 +16,14 @@
 #include "core/base/base.h"
 #include "core/train/history.h"
 #include "core/train/safetensors.h"
-#include <lehr/lehr.h>
+#include "tests/train/rig.h"
 #include <lehr/plugin.h>
 
 enum { UPDATES = 6, PER_EPOCH = 3, STOP = 4, SPEC = 256 };
 
-static lehr_context *ctx;
-static lehr_device *dev;
-static lehr_registry *registry;
-static lehr_data *data;
-static char dir[64];
+static void setup(void) { rig_open(NULL, "synthetic:n=32,test=4,seed=5"); }
 
-static void setup(void)
-{
-    /* Hundreds of small files are made durable: in memory where there is such a place. */
-    bool memory = access("/dev/shm", W_OK | X_OK) == 0;
-    snprintf(dir, sizeof dir, "%s/lehr-resume-XXXXXX", memory ? "/dev/shm" : "/tmp");
-    cr_assert_not_null(mkdtemp(dir));
-    const lehr_registry_params params = {.directory = LEHR_TEST_PLUGIN_DIR};
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
-    cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_registry_create(ctx, &params, &registry), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-    cr_assert_eq(lehr_data_open(ctx, "synthetic:n=32,test=4,seed=5", &data), LEHR_OK, "%s",
-                 lehr_context_message(ctx));
-}
-
-static void teardown(void)
-{
-    char command[128];
-    lehr_data_destroy(&data);
-    lehr_registry_destroy(&registry);
-    lehr_device_destroy(&dev);
-    lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(resume, .init = setup, .fini = teardown);
+TestSuite(resume, .init = setup, .fini = rig_close);
 
 /* ---- what is tried ---- */
 
@@ -124,17 +93,12 @@ static lehr_train_params params_of(const char *optimizer, const char *schedule)
     return p;
 }
 
-static const char *path(const char *name, uint64_t step)
+/* The checkpoint of a run after `step` updates. */
+static const char *checkpoint(const char *run, uint64_t step)
 {
-    static char paths[8][192];
-    static int next;
-    char *out = paths[next++ % 8];
-    if (step)
-        snprintf(out, sizeof *paths, "%s/%s/checkpoint-%08llu.safetensors", dir, name,
-                 (unsigned long long)step);
-    else
-        snprintf(out, sizeof *paths, "%s/%s", dir, name);
-    return out;
+    char name[64];
+    snprintf(name, sizeof name, "%s/checkpoint-%08llu.safetensors", run, (unsigned long long)step);
+    return path(name);
 }
 
 /* The first difference of two checkpoints, or "". */
@@ -143,9 +107,9 @@ static void difference(uint64_t step, char *out, size_t size)
     static const char *const keys[] = {"schedule", "scheduler", "updater", "optimizer"};
     lh_safetensors *a = NULL, *b = NULL;
     *out = '\0';
-    cr_assert_eq(lh_safetensors_read(ctx, path("whole", step), &a), LEHR_OK, "%s",
+    cr_assert_eq(lh_safetensors_read(ctx, checkpoint("whole", step), &a), LEHR_OK, "%s",
                  lehr_context_message(ctx));
-    cr_assert_eq(lh_safetensors_read(ctx, path("part", step), &b), LEHR_OK, "%s",
+    cr_assert_eq(lh_safetensors_read(ctx, checkpoint("part", step), &b), LEHR_OK, "%s",
                  lehr_context_message(ctx));
     if (lh_safetensors_count(a) != lh_safetensors_count(b)) snprintf(out, size, "other tensors");
     for (size_t i = 0; i < lh_safetensors_count(a) && !*out; i++) {
@@ -165,8 +129,8 @@ static void difference(uint64_t step, char *out, size_t size)
 static void histories_differ(char *out, size_t size)
 {
     lh_records a, b;
-    cr_assert_eq(lh_history_read(ctx, path("whole/history.jsonl", 0), &a), LEHR_OK);
-    cr_assert_eq(lh_history_read(ctx, path("part/history.jsonl", 0), &b), LEHR_OK);
+    cr_assert_eq(lh_history_read(ctx, path("whole/history.jsonl"), &a), LEHR_OK);
+    cr_assert_eq(lh_history_read(ctx, path("part/history.jsonl"), &b), LEHR_OK);
     if (a.count != b.count || a.name_count != b.name_count) snprintf(out, size, "other lines");
     for (uint32_t k = 0; k < a.name_count && !*out; k++)
         if (strcmp(a.names[k], b.names[k]) != 0) snprintf(out, size, "other columns");
@@ -183,16 +147,16 @@ static void histories_differ(char *out, size_t size)
 }
 
 /* False, with a sentence, when the run could not be made or differs. */
-static bool resumes(const lehr_model *model, lehr_train_params p, uint64_t stop, char *why, size_t size)
+static bool resumes(lehr_train_params p, uint64_t stop, char *why, size_t size)
 {
     char command[160];
     lehr_train_result r;
     snprintf(command, sizeof command, "rm -rf %s/whole %s/part", dir, dir);
     cr_assert_eq(system(command), 0);
-    p.out = path("whole", 0);
+    p.out = path("whole");
     lehr_status st = lehr_train(dev, registry, model, data, &p, &r);
     uint64_t steps = r.steps;
-    p.out = path("part", 0);
+    p.out = path("part");
     p.max_steps = stop;
     if (st == LEHR_OK) st = lehr_train(dev, registry, model, data, &p, &r);
     if (st == LEHR_OK) cr_expect_eq(r.steps, stop);
@@ -205,19 +169,17 @@ static bool resumes(const lehr_model *model, lehr_train_params p, uint64_t stop,
     return st == LEHR_OK && !*why;
 }
 
-static lehr_model *tiny(void)
+static void make_tiny(void)
 {
-    lehr_model *model = NULL;
     cr_assert_eq(lehr_model_parse(ctx, "tiny", "input 3 32 32\nmaxpool 8\nflatten\ndense 6\nrelu\n"
                                   "dense 10\n", &model), LEHR_OK);
-    return model;
 }
 
-static void expect_resumes(const lehr_model *model, const char *optimizer, const char *schedule)
+static void expect_resumes(const char *optimizer, const char *schedule)
 {
     char why[1024];
     lehr_train_params p = params_of(optimizer, schedule);
-    cr_expect(resumes(model, p, STOP, why, sizeof why), "%s, %s: %s", optimizer, schedule, why);
+    cr_expect(resumes(p, STOP, why, sizeof why), "%s, %s: %s", optimizer, schedule, why);
 }
 
 Test(resume, every_schedule_and_optimizer)
@@ -229,27 +191,25 @@ Test(resume, every_schedule_and_optimizer)
     bool all = level && strcmp(level, "1") == 0;
     char optimizer[SPEC], schedule[SPEC];
     uint32_t schedules = 0, optimizers = 0, pairs = 0;
-    lehr_model *model = tiny();
+    make_tiny();
     while (schedule_spec(schedules, schedule)) {
-        expect_resumes(model, "sgd(momentum=0.9)", schedule);
+        expect_resumes("sgd(momentum=0.9)", schedule);
         schedules++;
     }
     for (; optimizer_spec(optimizers, optimizer); optimizers++) {
-        expect_resumes(model, optimizer, driven);
+        expect_resumes(optimizer, driven);
         for (uint32_t i = 0; all && schedule_spec(i, schedule); i++, pairs++)
-            expect_resumes(model, optimizer, schedule);
+            expect_resumes(optimizer, schedule);
     }
     printf("%u schedules, %u optimizers, %u pairs beside\n", schedules, optimizers, pairs);
     cr_expect_geq(schedules, 20);
     cr_expect_geq(optimizers, 6);
-    lehr_model_destroy(&model);
 }
 
 /* Everything that can change, at once, stopped before, at and behind the end of an epoch. */
 Test(resume, hyperparameters_batch_and_groups)
 {
     static const uint64_t stops[] = {2, 3, 4, 5};
-    lehr_model *model = NULL;
     lehr_train_params p = params_of(
         "adamw(beta1=0.9, weight_decay=0.05)",
         "warmup(2st) * plateau(patience=0, factor=0.5, threshold=10); "
@@ -266,15 +226,14 @@ Test(resume, hyperparameters_batch_and_groups)
                                   &model), LEHR_OK, "%s", lehr_context_message(ctx));
     for (size_t i = 0; i < LH_COUNT(stops); i++) {
         char why[1024];
-        cr_expect(resumes(model, p, stops[i], why, sizeof why), "stopped after %d: %s",
+        cr_expect(resumes(p, stops[i], why, sizeof why), "stopped after %d: %s",
                   (int)stops[i], why);
     }
-    p.resume = p.out = path("part", 0);
+    p.resume = p.out = path("part");
     p.group = "bias: lr*3";
     cr_expect_eq(lehr_train(dev, registry, model, data, &p, NULL), LEHR_E_USAGE);
     cr_expect(strstr(lehr_context_message(ctx), "the run was started with group"), "%s",
               lehr_context_message(ctx));
-    lehr_model_destroy(&model);
 }
 
 static void write_table(const char *file, double last)
@@ -299,13 +258,13 @@ static void remove_tables(const char *run)
 Test(resume, tables)
 {
     char file[96], schedule[128], why[1024];
-    lehr_model *model = tiny();
+    make_tiny();
     snprintf(file, sizeof file, "%s/lr.csv", dir);
     snprintf(schedule, sizeof schedule, "table(\"%s\")", file);
     write_table(file, 0.001);
     lehr_train_params p = params_of("sgd", schedule);
-    cr_expect(resumes(model, p, STOP, why, sizeof why), "%s", why);
-    p.resume = p.out = path("part", 0);
+    cr_expect(resumes(p, STOP, why, sizeof why), "%s", why);
+    p.resume = p.out = path("part");
     write_table(file, 0.002); /* the run has its own copy */
     cr_expect_eq(lehr_train(dev, registry, model, data, &p, NULL), LEHR_OK, "%s",
                  lehr_context_message(ctx));
@@ -316,5 +275,4 @@ Test(resume, tables)
     write_table(file, 0.001);
     cr_expect_eq(lehr_train(dev, registry, model, data, &p, NULL), LEHR_OK, "%s",
                  lehr_context_message(ctx));
-    lehr_model_destroy(&model);
 }

@@ -5,32 +5,33 @@
 #ifndef LEHR_TESTS_TRAIN_RIG_H
 #define LEHR_TESTS_TRAIN_RIG_H
 
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <lehr/lehr.h>
+
+#include "tests/folder.h"
 
 static lehr_context *ctx;
 static lehr_device *dev;
 static lehr_registry *registry;
 static lehr_data *data;
 static lehr_model *model;
-static char dir[64];
 
-/* plugin: a file beside the built-in ones, or NULL.  model stays the caller's to open. */
-static void rig_open(const char *plugin, const char *data_spec)
+/* The device, or a new one in its place. */
+static void rig_device(void)
 {
-    /* Many small files are made durable: in memory where there is such a place. */
-    bool memory = access("/dev/shm", W_OK | X_OK) == 0;
-    snprintf(dir, sizeof dir, "%s/lehr-train-XXXXXX", memory ? "/dev/shm" : "/tmp");
-    cr_assert_not_null(mkdtemp(dir));
-    const lehr_registry_params params = {.directory = LEHR_TEST_PLUGIN_DIR, .files = &plugin,
-                                         .file_count = plugin != NULL};
-    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
+    lehr_device_destroy(&dev);
     cr_assert_eq(lehr_device_open(ctx, getenv("LEHR_TEST_DEVICE"), &dev), LEHR_OK, "%s",
                  lehr_context_message(ctx));
+}
+
+/* plugin: a file beside the built-in ones, or NULL.  model stays the caller's to open.  The directory may be
+ * there already, where the environment of what is opened names it. */
+static void rig_open(const char *plugin, const char *data_spec)
+{
+    const lehr_registry_params params = {.directory = LEHR_TEST_PLUGIN_DIR, .files = &plugin,
+                                         .file_count = plugin != NULL};
+    if (!dir[0]) folder_make();
+    cr_assert_eq(lehr_context_create(NULL, &ctx), LEHR_OK);
+    rig_device();
     cr_assert_eq(lehr_registry_create(ctx, &params, &registry), LEHR_OK, "%s",
                  lehr_context_message(ctx));
     cr_assert_eq(lehr_data_open(ctx, data_spec, &data), LEHR_OK, "%s", lehr_context_message(ctx));
@@ -38,14 +39,12 @@ static void rig_open(const char *plugin, const char *data_spec)
 
 static void rig_close(void)
 {
-    char command[128];
     lehr_model_destroy(&model);
     lehr_data_destroy(&data);
     lehr_registry_destroy(&registry);
     lehr_device_destroy(&dev);
     lehr_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect_eq(system(command), 0);
+    folder_remove();
 }
 
 /* A name in the directory; the eight newest stay valid. */
