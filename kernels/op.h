@@ -44,6 +44,7 @@ typedef struct lh_operand {
 typedef struct lh_args {
     cl_mem buf[LH_MAX_OPERANDS];
     cl_mem workspace;  /* at least exec->workspace bytes, or NULL when that is 0 */
+    cl_mem filters;    /* convolutions: kernels/conv/filters.h made them from w; NULL: run does it */
     int n;             /* images in this batch, 1..problem's n */
     uint64_t seed;     /* random ops: Philox key */
     uint32_t stream, epoch; /* random ops: Philox counter words 2 and 3 */

@@ -9,6 +9,7 @@
 
 #include "core/runtime/cache.h"
 #include "kernels/batchnorm/batchnorm.h"
+#include "kernels/conv/filters.h"
 #include "kernels/dropout/dropout.h"
 
 /* ---- values into memory ----
@@ -172,6 +173,7 @@ lehr_status lh_network_create_grouped(lehr_device *dev, const lehr_model *model,
     if (st == LEHR_OK && net->workspace_bytes)
         st = lh_buffer_create(dev, net->workspace_bytes, &net->workspace);
     net->bytes += net->workspace_bytes;
+    if (st == LEHR_OK) st = lh_network_plan_filters(net);
     if (st == LEHR_OK) lh_kept_save(dev); /* what was checked is not checked again */
     if (st == LEHR_OK)
         resolve(net);
@@ -185,6 +187,7 @@ void lh_network_destroy(lh_network **network)
     if (!network || !*network) return;
     lh_network *net = *network;
     for (int i = 0; i < net->step_count; i++) lh_exec_destroy(&net->steps[i].exec);
+    lh_filters_destroy(&net->filters);
     for (int i = 0; i < net->value_count; i++) lh_buffer_free(&net->values[i].mem);
     for (int i = 0; i < net->block_count; i++) lh_buffer_free(&net->blocks[i].mem);
     for (uint32_t i = 0; i < net->tensor_count; i++) {
@@ -264,7 +267,8 @@ lehr_status lh_network_forward(lh_network *net, int n, bool train, uint64_t seed
             net->steps[i].args.epoch = draw;
         }
     }
-    return run_phase(net, train ? LH_PHASE_TRAIN : LH_PHASE_EVAL, n, seed, draw);
+    lehr_status st = lh_network_make_filters(net);
+    return st != LEHR_OK ? st : run_phase(net, train ? LH_PHASE_TRAIN : LH_PHASE_EVAL, n, seed, draw);
 }
 
 void lh_network_set_momentum(lh_network *net, float momentum)
@@ -334,7 +338,7 @@ static lehr_status check_parameters(lh_network *net, int layer, bool *finite)
 lehr_status lh_network_find_nonfinite(lh_network *net, int n, uint64_t seed, uint32_t draw,
                                       const char **layer, const char **what)
 {
-    lehr_status st = LEHR_OK;
+    lehr_status st = lh_network_make_filters(net);
     bool finite = true;
     *layer = *what = NULL;
     for (int i = 0; i < net->step_count && st == LEHR_OK; i++) {
@@ -373,7 +377,8 @@ size_t lh_network_bytes(const lh_network *net) { return net->bytes; }
 
 lh_network_memory lh_network_get_memory(const lh_network *net)
 {
-    lh_network_memory m = {.least = net->least_bytes, .workspace = net->workspace_bytes};
+    lh_network_memory m = {.least = net->least_bytes,
+                           .workspace = net->workspace_bytes + lh_filters_bytes(net->filters)};
     for (int i = 0; i < net->block_count; i++) m.values += net->blocks[i].bytes;
     m.weights = net->bytes - m.values - m.workspace;
     return m;

@@ -60,6 +60,7 @@ struct lh_network {
     int input_value, logits_value;
     int *layer_value; /* per layer: the value of its output */
     cl_mem labels, loss_values, correct_values, workspace;
+    struct lh_filters *filters; /* transformed once a forward pass; NULL: none */
     size_t workspace_bytes, bytes, least_bytes;
 };
 
@@ -69,5 +70,8 @@ lehr_status lh_network_make_tensors(lh_network *net, const lh_grouping *grouping
 int lh_network_find_tensor(const lh_network *net, int layer, const char *suffix);
 /* plan.c: steps and values, lifetimes included. */
 lehr_status lh_network_plan(lh_network *net);
+/* filters.c: finds what can be made of the weights ahead; and queues it, before every forward pass. */
+lehr_status lh_network_plan_filters(lh_network *net);
+lehr_status lh_network_make_filters(lh_network *net);
 
 #endif

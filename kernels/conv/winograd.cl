@@ -192,6 +192,7 @@ __constant float pair_square[PAIRS] = {0.0f, 0.0f};
 #define DECLARE_D(i) LH_V d##i;
 #define DECLARE_R(i) LH_V r##i;
 
+#ifdef TILES_H
 /* Where a tile lies. */
 typedef struct tile_place {
     int n, h, w; /* image, first output row and column */
@@ -203,3 +204,4 @@ tile_place place_tile(int tile)
                     tile % TILES_W * TILE};
     return t;
 }
+#endif

@@ -2,6 +2,7 @@
  *
  * Host side of winograd_cpu.cl, for tiles of 4x4 and of 2x2: when the transform pays, how many tiles
  * a task takes so that its windows fit into local memory and the cache behind it. */
+#include "kernels/conv/filters.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
@@ -104,6 +105,32 @@ static int choose_tiles(lh_exec *e, const lh_winograd_pass *c, int tile)
     return lh_exec_tunable(e, "tiles", count_tiles(c, t, tile), values, count);
 }
 
+/* The transformed filters, and a row of zeros. */
+static size_t filter_bytes(const lh_exec *e, const lh_winograd_pass *c)
+{
+    int tile = (int)e->number[TILE], block = (int)e->number[BLOCK];
+    return (size_t)(c->k / block) * plane_bytes(tile, block, c->c) +
+           (size_t)((tile + 2) * c->c) * sizeof(float);
+}
+
+static lh_filter_row filter_row(const lh_exec *e, const lh_winograd_pass *c)
+{
+    int tile = (int)e->number[TILE], block = (int)e->number[BLOCK];
+    return (lh_filter_row){tile, c->c, c->k, block, c->out_step, c->in_step,
+                           spread(c, tile) ? !c->flip : c->flip, filter_bytes(e, c)};
+}
+
+bool lh_conv_winograd_filters(const lh_exec *e, lh_filter_row *row)
+{
+    bool forward = e->op == &lh_conv_forward;
+    if (strcmp(e->variant->name, "winograd4_cpu") != 0) return false;
+    if (!forward && e->op != &lh_conv_backward_data) return false;
+    lh_winograd_pass c = forward ? lh_winograd_forward(lh_exec_problem(e))
+                                 : lh_winograd_data(lh_exec_problem(e));
+    *row = filter_row(e, &c);
+    return true;
+}
+
 static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool relu)
 {
     const lh_traits *t = lh_device_traits(e->dev);
@@ -113,9 +140,7 @@ static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool
     e->number[BLOCK] = block;
     e->number[V_BYTES] = (int64_t)plane_bytes(tile, tiles, c->c);
     e->number[M_BYTES] = (int64_t)plane_bytes(tile, tiles, block);
-    /* The transformed filters, and a row of zeros. */
-    e->workspace = (size_t)(c->k / block) * plane_bytes(tile, block, c->c) +
-                   (size_t)((tile + 2) * c->c) * sizeof(float);
+    e->workspace = filter_bytes(e, c);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
@@ -124,7 +149,7 @@ static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool
              c->pad_left, tile, tiles, (rows_of(c, tile) + tile - 1) / tile,
              (cols_of(c, tile) + tile - 1) / tile, relu, spread(c, tile));
     lehr_status st =
-        lh_exec_kernel(e, FILTER, "conv/winograd_cpu.cl", "winograd_filter", "%s", options);
+        lh_exec_kernel(e, FILTER, LH_FILTERS_PATH, "winograd_filter", LH_FILTERS_OPTIONS, width, tile);
     if (st != LEHR_OK) return st;
     return lh_exec_kernel(e, CONV, "conv/winograd_cpu.cl", "winograd_conv", "%s", options);
 }
@@ -138,19 +163,26 @@ static size_t count_shares(size_t groups, size_t blocks, const lh_traits *t)
     return shares < blocks ? shares : blocks;
 }
 
+static lehr_status transform(lh_exec *e, const lh_winograd_pass *c, cl_mem w, cl_mem u)
+{
+    lh_filter_row r = filter_row(e, c);
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[FILTER], "mmiiiiii", w, u, r.channels, r.outputs,
+                                    r.width, r.out_step, r.in_step, r.flip);
+    if (st != LEHR_OK) return st;
+    return lh_launch_tasks(e->dev, e->kernels[FILTER], (size_t)(r.outputs / r.width),
+                           (size_t)r.channels / lh_device_traits(e->dev)->vector_width);
+}
+
 static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, cl_mem in, cl_mem w,
                        cl_mem bias, cl_mem out)
 {
     int tile = (int)e->number[TILE];
     size_t tiles = lh_conv_winograd_tiles(a->n, rows_of(c, tile), cols_of(c, tile), tile);
-    lehr_status st = lh_kernel_args(e->dev, e->kernels[FILTER], "mmiii", w, a->workspace,
-                                    c->out_step, c->in_step, spread(c, tile) ? !c->flip : c->flip);
+    lehr_status st = a->filters ? LEHR_OK : transform(e, c, w, a->workspace);
     if (st == LEHR_OK)
-        st = lh_launch_tasks(e->dev, e->kernels[FILTER], (size_t)(c->k / e->number[BLOCK]),
-                             (size_t)c->c / lh_device_traits(e->dev)->vector_width);
-    if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmiLL", in, a->workspace, bias, out,
-                            (int)tiles, (size_t)e->number[V_BYTES], (size_t)e->number[M_BYTES]);
+        st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmiLL", in,
+                            a->filters ? a->filters : a->workspace, bias, out, (int)tiles,
+                            (size_t)e->number[V_BYTES], (size_t)e->number[M_BYTES]);
     if (st != LEHR_OK) return st;
     size_t groups = lh_div_up(tiles, (size_t)e->number[TILES]);
     return lh_launch_tasks(e->dev, e->kernels[CONV], groups,

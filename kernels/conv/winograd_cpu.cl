@@ -3,8 +3,8 @@
  * Winograd F(4x4, 3x3) and F(2x2, 3x3) (-DTILE=4 or 2) for the CPU family: 3x3 filters with stride 1,
  * forward and backward data (the same with flipped, transposed weights): 2.25 or 4 multiplications
  * per output and channel, not 9.  -DSPREAD=1: winograd_spread.cl.
- * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][SQUARE][C][BLOCK], the transformed
- * filters, with SQUARE = 36 or 16 points.
+ * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][SQUARE][C][BLOCK], the
+ * filters transformed by winograd_filters.cl, with SQUARE = 36 or 16 points.
  * C and K are multiples of VW; P and Q are anything, edge tiles are cut.
  * Launch: one work-item per work-group, (group of TILES output tiles of whatever images, share of the
  * blocks).
@@ -22,46 +22,6 @@
 #define U_STEP (C * BLOCK + 16)
 #define M_STEP (TILES * BLOCK + 16)
 #include "conv/winograd_window.cl"
-
-/* Over (block, vector of input channels): the 3x3 filters to the block, transformed. */
-LH_TASK void winograd_filter(__global const float *restrict w, __global float *restrict u,
-                             int out_step, int in_step, int flip)
-{
-    int block = get_global_id(0), first = get_global_id(1) * VW;
-    float taps[VW * 9 * BLOCK]; /* read in order, since filters lie a multiple of pages apart */
-    w += (size_t)block * BLOCK * out_step + (size_t)first * in_step;
-    for (int i = 0; i < BLOCK; i++)
-        for (int c = 0; c < VW; c++)
-            for (int tap = 0; tap < 9; tap++)
-                taps[(c * 9 + (flip ? 8 - tap : tap)) * BLOCK + i] =
-                    w[(size_t)i * out_step + (size_t)c * in_step + tap];
-    if (block == 0) { /* zeros behind the filters: what windows read outside the image */
-        __global float *zeros = u + (size_t)(K / BLOCK) * SQUARE * U_STEP;
-        for (int i = first; i < POINTS * C; i += C)
-            LH_VSTORE((LH_V)0.0f, 0, zeros + i);
-    }
-    u += (size_t)block * SQUARE * U_STEP + first * BLOCK;
-    for (int i = 0; i < VW * BLOCK; i += VW) {
-        const float *from = taps + i / BLOCK * 9 * BLOCK + i % BLOCK;
-        LH_V t[3 * POINTS];
-        EACH_POINT(DECLARE_R)
-        for (int s = 0; s < 3; s++) {
-            LH_V g0 = LH_VLOAD(0, from + s * BLOCK), g1 = LH_VLOAD(0, from + (3 + s) * BLOCK);
-            LH_V g2 = LH_VLOAD(0, from + (6 + s) * BLOCK);
-            TRANSFORM_FILTER(g, r)
-#define KEEP(a) t[3 * a + s] = r##a;
-            EACH_POINT(KEEP)
-#undef KEEP
-        }
-        for (int a = 0; a < POINTS; a++) {
-            LH_V g0 = t[3 * a], g1 = t[3 * a + 1], g2 = t[3 * a + 2];
-            TRANSFORM_FILTER(g, r)
-#define PUT(b) LH_VSTORE(r##b, 0, u + (POINTS * a + b) * U_STEP + i);
-            EACH_POINT(PUT)
-#undef PUT
-        }
-    }
-}
 
 /* Asks for one row of a tile's own inputs. */
 void prefetch_row(__global const float *in, int row)
