@@ -54,6 +54,35 @@ LH_V load(__global const float *x, window v, int r, int s)
     return LH_VLOAD(0, x + ((v.top + r) * W + v.left + s) * C);
 }
 
+/* Most windows lie in the image: for them the bounds are constants and the loops are unrolled. */
+bool inside(window v)
+{
+    return !PADDED || (v.top >= 0 && v.left >= 0 && v.top + R <= H && v.left + S <= W);
+}
+#if R * S <= 16
+#define EACH_OF_WHOLE                                                                              \
+    _Pragma("unroll") for (int r = 0; r < R; r++) _Pragma("unroll") for (int s = 0; s < S; s++)
+#else
+#define EACH_OF_WHOLE for (int r = 0; r < R; r++) for (int s = 0; s < S; s++)
+#endif
+#define EACH_OF_PART(v) for (int r = R0(v); r < R1(v); r++) for (int s = S0(v); s < S1(v); s++)
+
+/* The largest value of a window, or a NaN.  A NaN is kept apart: from one value to the next there is
+ * no more than a maximum. */
+LH_V maximum(__global const float *x, window v)
+{
+    LH_V m = load(x, v, R0(v), S0(v)), nan = m;
+#define TAKE_LARGER                                                                                \
+    {                                                                                              \
+        LH_V value = load(x, v, r, s);                                                             \
+        m = select(m, value, value > m);                                                           \
+        nan = select(nan, value, value != value);                                                  \
+    }
+    if (inside(v)) EACH_OF_WHOLE TAKE_LARGER
+    else EACH_OF_PART(v) TAKE_LARGER
+    return select(m, nan, nan != nan);
+}
+
 /* best = r * S + s of the first maximum in row order, or of the last NaN; returns its value. */
 LH_V find_maximum(__global const float *x, window v, LH_VI *best)
 {
@@ -74,9 +103,8 @@ LH_V find_maximum(__global const float *x, window v, LH_VI *best)
 LH_V window_sum(__global const float *x, window v)
 {
     LH_V sum = ZERO;
-    UNROLL for (int r = R0(v); r < R1(v); r++) {
-        UNROLL for (int s = S0(v); s < S1(v); s++) sum += load(x, v, r, s);
-    }
+    if (inside(v)) EACH_OF_WHOLE sum += load(x, v, r, s);
+    else EACH_OF_PART(v) sum += load(x, v, r, s);
     return sum;
 }
 
@@ -90,8 +118,7 @@ LH_TASK void pool_forward(__global const float *restrict x, __global float *rest
             __global float *to = y + ((size_t)row * Q + q) * C;
             for (int c = 0; c < C; c += VW) {
 #if MAX
-                LH_VI unused;
-                LH_VSTORE(find_maximum(image + c, v, &unused), 0, to + c);
+                LH_VSTORE(maximum(image + c, v), 0, to + c);
 #else
                 LH_VSTORE(window_sum(image + c, v) / (float)(R * S), 0, to + c);
 #endif
@@ -155,16 +182,53 @@ LH_TASK void pool_backward_cells(__global const float *restrict x,
     }
 }
 
+#define ADD(to, v) LH_VSTORE(LH_VLOAD(0, to) + (v), 0, to)
+
+/* Adds d where find_maximum would find the maximum of a window inside the image; dx points at its origin.
+ * better[i]: value i is larger than all before it, or a NaN; the last of these has it. */
+void add_at_maximum(__global const float *x, window v, LH_V d, __global float *dx)
+{
+    LH_V m = load(x, v, 0, 0);
+    LH_VI better[R * S], nan = m != m, later = (LH_VI)(0);
+    better[0] = nan | (m == m); /* true, which is 1 for one lane and -1 for several */
+    #pragma unroll
+    for (int i = 1; i < R * S; i++) {
+        LH_V value = load(x, v, i / S, i % S);
+        LH_VI is_nan = value != value;
+        better[i] = ((value > m) & ~nan) | is_nan;
+        m = select(m, value, value > m);
+        nan |= is_nan;
+    }
+#if RELU
+    d = select(ZERO, d, (m > ZERO) & ~nan);
+#endif
+    #pragma unroll
+    for (int i = R * S - 1; i >= 0; i--) {
+        ADD(dx + (i / S * W + i % S) * C, select(ZERO, d, better[i] & ~later));
+        later |= better[i];
+    }
+}
+
 LH_TASK void pool_backward_images(__global const float *restrict x,
                                   __global const float *restrict dy, __global float *restrict dx)
 {
     size_t image = get_group_id(0) * (size_t)(H * W * C);
     dy += get_group_id(0) * (size_t)(P * Q * C);
-    for (int i = 0; i < H * W * C; i += VW) LH_VSTORE(ZERO, 0, dx + image + i);
+    int cleared = 0; /* rows: each is set to zero shortly before it is added to */
     for (int o = 0; o < P * Q; o++) {
         window v = window_at(o / Q, o % Q);
+        int clear = o + 1 < P * Q ? min(v.top + R, H) : H;
+        for (int i = cleared * W * C; i < clear * W * C; i += VW) LH_VSTORE(ZERO, 0, dx + image + i);
+        cleared = max(cleared, clear);
         for (int c = 0; c < C; c += VW) {
             LH_V d = LH_VLOAD(0, dy + o * C + c);
+            __global float *to = dx + image + c + (v.top * W + v.left) * C;
+#if MAX && R * S <= 16
+            if (inside(v)) {
+                add_at_maximum(x + image + c, v, d, to);
+                continue;
+            }
+#endif
 #if MAX
             LH_VI best;
             LH_V m = find_maximum(x + image + c, v, &best);
@@ -172,12 +236,7 @@ LH_TASK void pool_backward_images(__global const float *restrict x,
 #else
             d /= (float)(R * S);
 #endif
-            UNROLL for (int r = R0(v); r < R1(v); r++) {
-                UNROLL for (int s = S0(v); s < S1(v); s++) {
-                    __global float *to = dx + image + c + ((v.top + r) * W + v.left + s) * C;
-                    LH_VSTORE(LH_VLOAD(0, to) + SHARE(r, s), 0, to);
-                }
-            }
+            EACH_OF_PART(v) ADD(to + (r * W + s) * C, SHARE(r, s));
         }
     }
 }
