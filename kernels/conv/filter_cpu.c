@@ -27,10 +27,22 @@ static size_t blocks_of(const lh_conv_problem *p, const plan *a)
 
 static bool pointwise(const lh_conv_problem *p) { return p->r == 1 && p->s == 1; }
 
-static size_t staged_floats(const lh_conv_problem *p, int band, int images)
+/* Of a 1x1 filter with many output channels the channels of x lie in pieces of a tile or two, each with all
+ * positions, so that many positions of a piece fit into the first cache. */
+static bool in_pieces(const lh_conv_problem *p)
 {
-    if (pointwise(p)) /* an odd number of cache lines a pixel, with room for the last tile */
-        return (size_t)(images * band * p->q) * (lh_div_up((size_t)p->c + MAX_ROWS, 16) + 1) * 16;
+    return pointwise(p) && p->stride_h == 1 && p->stride_w == 1 && p->k >= 128 && p->k > p->c;
+}
+
+static size_t staged_floats(const lh_conv_problem *p, const plan *a, int band, int images)
+{
+    size_t positions = (size_t)images * (size_t)(band * p->q);
+    size_t patch = lh_round_up((size_t)(p->s * p->c), (size_t)a->rows);
+    if (in_pieces(p)) {
+        size_t piece = (size_t)(a->width % a->rows == 0 ? a->width : a->rows);
+        return lh_div_up(patch, piece) * (positions * piece + 16);
+    }
+    if (pointwise(p)) return positions * (lh_div_up(patch, 16) | 1) * 16 + 16;
     size_t rows = (size_t)((band - 1) * p->stride_h + p->r);
     return (size_t)images * rows * (size_t)((p->q - 1) * p->stride_w + p->s) * (size_t)p->c;
 }
@@ -39,7 +51,7 @@ static size_t staged_floats(const lh_conv_problem *p, int band, int images)
 static size_t local_bytes(const lh_conv_problem *p, const plan *a, int band, int images)
 {
     size_t dy = a->stage_dy ? (size_t)images * (size_t)(band * p->q * block_of(a)) : 1;
-    size_t x = a->in_place ? 1 : staged_floats(p, band, images);
+    size_t x = a->in_place ? 1 : staged_floats(p, a, band, images);
     return (x + dy + 16 + blocks_of(p, a) * (size_t)block_of(a)) * sizeof(float);
 }
 
@@ -75,7 +87,7 @@ static bool no_padding(const lh_conv_problem *p)
  * and more of them at a time mean fewer loads and stores of sums. */
 static int positions_wish(const lh_conv_problem *p)
 {
-    if (pointwise(p)) return 32;
+    if (pointwise(p)) return in_pieces(p) ? 128 : 32;
     return p->stride_h > 1 || p->stride_w > 1 ? 64 : 128;
 }
 
@@ -86,7 +98,7 @@ static plan make_plan(const lh_conv_problem *p, const lh_traits *t, int position
     a.rows = tile_rows(p->s * p->c, a.width >= 16 ? MAX_ROWS : 6);
     a.in_place = !pointwise(p) && no_padding(p) && p->s * p->c % a.rows == 0;
     /* Positions far apart share few cache sets; partial blocks must be padded. */
-    a.stage_dy = p->k > 64 || p->k % block_of(&a) != 0;
+    a.stage_dy = (p->k > 64 && !in_pieces(p)) || p->k % block_of(&a) != 0;
     size_t limit = t->local_bytes < STAGED_WISH ? t->local_bytes : STAGED_WISH;
     while (a.band < p->p && a.band * p->q < positions &&
            local_bytes(p, &a, a.band + 1, 1) <= limit)
@@ -103,7 +115,7 @@ static void count_tasks(lh_exec *e, const lh_conv_problem *p, const plan *a)
 {
     size_t bands = lh_div_up((size_t)p->p, (size_t)a->band), blocks = blocks_of(p, a);
     size_t units = lh_div_up((size_t)p->n, (size_t)a->images) * bands;
-    size_t slots = pointwise(p) ? MOST_SLOTS : lh_div_up(TASKS_WISH, blocks);
+    size_t slots = pointwise(p) ? units / 4 : lh_div_up(TASKS_WISH, blocks);
     if (slots < LEAST_SLOTS) slots = LEAST_SLOTS;
     if (slots > MOST_SLOTS) slots = MOST_SLOTS;
     if (slots > units) slots = units;
@@ -135,7 +147,7 @@ lehr_status lh_conv_filter_direct_cpu_prepare(lh_exec *e)
     count_tasks(e, p, &a);
     size_t sums = (size_t)e->number[SLOTS] * blocks * (size_t)block;
     e->number[BLOCK] = block;
-    e->number[STAGED_FLOATS] = a.in_place ? 16 : (int64_t)staged_floats(p, a.band, a.images) + 16;
+    e->number[STAGED_FLOATS] = a.in_place ? 16 : (int64_t)staged_floats(p, &a, a.band, a.images) + 16;
     e->number[BLOCK_FLOATS] = a.stage_dy ? (int64_t)a.images * a.band * p->q * block : 1;
     e->number[BIAS_AT] = (int64_t)(sums * (size_t)p->r * patch);
     e->number[CHUNK] = REDUCE_WISH / (taps * block) ? REDUCE_WISH / (taps * block) : 1;
@@ -144,10 +156,10 @@ lehr_status lh_conv_filter_direct_cpu_prepare(lh_exec *e)
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DR=%d -DS=%d -DP=%d -DQ=%d "
              "-DSH=%d -DSW=%d -DPT=%d -DPL=%d -DBAND=%d -DIMAGES=%d -DBIAS=%d -DSTAGE_DY=%d "
-             "-DIN_PLACE=%d",
+             "-DIN_PLACE=%d -DPIECES=%d",
              a.width, a.vectors, a.rows, p->c, p->h, p->w, p->k, p->r, p->s, p->p, p->q,
              p->stride_h, p->stride_w, p->pad_top, p->pad_left, a.band, a.images, p->bias,
-             a.stage_dy, a.in_place);
+             a.stage_dy, a.in_place, in_pieces(p));
     lehr_status st =
         lh_exec_kernel(e, PARTIAL, "conv/filter_cpu.cl", "filter_partial", "%s", options);
     if (st != LEHR_OK) return st;

@@ -19,13 +19,18 @@
 #define PARTIAL (R * PATCH * BLOCK)
 #define COLS ((Q - 1) * SW + S)
 #define BLOCKS ((K + BLOCK - 1) / BLOCK)
-#if R == 1 && S == 1 /* only the pixels that count, at distances that are spread over cache sets */
+#define POINTWISE (R == 1 && S == 1)
+#if POINTWISE /* only the pixels that count, in pieces of channels */
 #define FROM __local
-#define PIXEL (((PATCH + 15) / 16 | 1) * 16)
-#define STEP PIXEL
-#define PITCH (Q * PIXEL)
-#define IMAGE (BAND * PITCH)
-#define ROW_STEP PITCH
+#if PIECES
+#define PIECE (VW % ROWS == 0 ? VW : ROWS)
+#define STEP PIECE
+#else
+#define PIECE PATCH
+#define STEP (((PATCH + 15) / 16 | 1) * 16) /* spread over cache sets */
+#endif
+#define PIECE_COUNT ((PATCH + PIECE - 1) / PIECE)
+#define PIECE_STEP (IMAGES * BAND * Q * STEP + 16)
 #elif IN_PLACE /* nothing is padding, and no tile reads past a patch: x is read where it lies */
 #define FROM __global
 #define PITCH (W * C)
@@ -65,15 +70,19 @@ void stage_block(__local float *to, __global const float *dy, int pixels, int ch
     }
 }
 
-#ifdef PIXEL
+#if POINTWISE
 /* The pixels that a 1x1 filter meets at `rows` rows of positions; zeros outside the image. */
 void stage_pixels(__local float *to, __global const float *image, int top, int rows)
 {
     for (int row = 0; row < rows; row++)
-        for (int q = 0; q < Q; q++, to += PIXEL) {
+        for (int q = 0; q < Q; q++, to += STEP) {
             int h = top + row * SH, w = q * SW - PL;
-            if (h >= 0 && h < H && w >= 0 && w < W) copy_floats(to, image + (h * W + w) * C, C);
-            else clear_floats(to, C);
+            bool inside = h >= 0 && h < H && w >= 0 && w < W;
+            __global const float *from = image + (h * W + w) * C;
+            for (int c = 0, at = 0; c < C; c += PIECE, at += PIECE_STEP) {
+                if (inside) copy_floats(to + at, from + c, min(PIECE, C - c));
+                else clear_floats(to + at, PIECE);
+            }
         }
 }
 #endif
@@ -98,7 +107,9 @@ LH_TASK void filter_partial(__global const float *restrict x, __global const flo
     __global float *bias_sums = partial + bias_at + (size_t)slot * BLOCKS * BLOCK;
     partial += (size_t)slot * BLOCKS * PARTIAL;
     clear_floats(sums, BLOCKS * BLOCK);
-#if PATCH > S * C || defined PIXEL
+#if POINTWISE
+    clear_floats(staged, PIECE_COUNT * PIECE_STEP); /* the last piece has room for more channels */
+#elif PATCH > S * C
     /* The last tile of a patch reads, and drops, floats past the last staged pixel. */
     clear_floats(staged, IMAGES * IMAGE + ROWS);
 #endif
@@ -107,10 +118,9 @@ LH_TASK void filter_partial(__global const float *restrict x, __global const flo
         int first = unit % bands * BAND, rows = min(BAND, P - first);
         int image = unit / bands * IMAGES, count = min(IMAGES, images - image);
         __global const float *unit_x = x + (size_t)image * H * W * C;
-#ifdef PIXEL
-        FROM const float *input = staged;
+#if POINTWISE
         for (int i = 0; i < count; i++)
-            stage_pixels(staged + i * IMAGE, unit_x + (size_t)i * H * W * C, first * SH - PT, rows);
+            stage_pixels(staged + i * rows * Q * STEP, unit_x + (size_t)i * H * W * C, first * SH - PT, rows);
 #elif IN_PLACE
         FROM const float *input = unit_x + (first * SH - PT) * PITCH - PL * C;
 #else
@@ -158,6 +168,14 @@ LH_TASK void filter_partial(__global const float *restrict x, __global const flo
                     } else {
                         EACH_ROW(ROW_GET)
                     }
+#if POINTWISE
+                    FROM const float *p = staged + j / PIECE * PIECE_STEP + j % PIECE;
+                    DY_SPACE const float *d = own_dy;
+                    for (int q = 0; q < count * rows * Q; q++, p += STEP, d += DY_STEP) {
+                        LOAD_UV(d)
+                        EACH_ROW(ROW_TAP)
+                    }
+#else
                     for (int i = 0; i < count; i++)
                         for (int row = row0; row < row1; row++) {
                             FROM const float *p = input + i * IMAGE + row * ROW_STEP + r * PITCH + j;
@@ -167,6 +185,7 @@ LH_TASK void filter_partial(__global const float *restrict x, __global const flo
                                 EACH_ROW(ROW_TAP)
                             }
                         }
+#endif
                     EACH_ROW(ROW_PUT)
                 }
             }
