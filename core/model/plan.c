@@ -163,6 +163,7 @@ static void analyse(lh_plan *p)
     for (int i = 0; i < p->m->count; i++) {
         const lh_layer *l = &p->m->layers[i];
         p->fused_into[i] = p->gradient[i] = p->saved[i] = p->sums[i] = -1;
+        p->statistics[i] = -1;
         p->addition[i] = p->addend[i] = -1;
         if (l->input >= 0) p->consumers[l->input]++;
         if (l->other >= 0) p->consumers[l->other]++;
@@ -209,6 +210,7 @@ lehr_status lh_network_plan(lh_network *net)
     p.eval_value = numbers(&p, count, sizeof(int));
     p.saved = numbers(&p, count, sizeof(int));
     p.sums = numbers(&p, count, sizeof(int));
+    p.statistics = numbers(&p, count, sizeof(int));
     p.addition = numbers(&p, count, sizeof(int));
     p.addend = numbers(&p, count, sizeof(int));
     p.gradient = numbers(&p, count, sizeof(int));
@@ -230,6 +232,7 @@ lehr_status lh_network_plan(lh_network *net)
     free(p.eval_value);
     free(p.saved);
     free(p.sums);
+    free(p.statistics);
     free(p.addition);
     free(p.addend);
     free(p.gradient);

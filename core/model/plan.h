@@ -22,6 +22,7 @@ typedef struct lh_plan {
     int *fused_into;    /* per layer: the layer that computes it too, or -1 */
     int *eval_value;    /* per layer: the value evaluation reads (dropout reads through) */
     int *saved;         /* per batch normalisation: value of its saved statistics */
+    int *statistics;    /* per convolution that makes a batch normalisation's: value, else -1 */
     int *sums;          /* per batch normalisation whose backward sums are given: value, else -1 */
     int *addition;      /* per batch normalisation: the addition that it computes too, or -1 */
     int *addend;        /* per such addition: that batch normalisation, or -1 */

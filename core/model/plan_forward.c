@@ -16,12 +16,26 @@ static lh_net_step *forward_step(lh_plan *p, const lh_op *op, const void *proble
     return s;
 }
 
+/* On GPUs a pass over memory costs more than the sums in a convolution's epilogue; on CPUs it does not
+ * (docs/kernels.md, "What is fused"). */
+static bool makes_statistics(const lh_plan *p, int conv)
+{
+    if (lh_device_traits(p->net->dev)->cpu_family || lh_plan_fused_act(p, conv) != LH_ACT_NONE) return false;
+    for (int i = conv + 1; i < p->m->count; i++)
+        if (lh_plan_is_norm(p, i) && p->m->layers[i].input == conv) return true;
+    return false;
+}
+
 static void forward_conv(lh_plan *p, int i, lh_phase phase)
 {
     lh_conv_problem problem = lh_plan_conv(p, i);
+    problem.stats = phase == LH_PHASE_TRAIN && makes_statistics(p, i);
     lh_net_step *s = forward_step(p, &lh_conv_forward, &problem, i, phase, LH_CONVF_X, LH_CONVF_Y);
     lh_plan_bind(p, s, LH_CONVF_W, i, "weight", false);
     lh_plan_bind(p, s, LH_CONVF_BIAS, i, "bias", false);
+    if (!problem.stats) return;
+    p->statistics[i] = lh_plan_value(p, 2 * (size_t)problem.k);
+    lh_plan_use(p, s, LH_CONVF_STATS, p->statistics[i]);
 }
 
 static void forward_dense(lh_plan *p, int i, lh_phase phase)
@@ -57,7 +71,10 @@ static void forward_norm(lh_plan *p, int i, lh_phase phase)
         lh_plan_bind(p, e, LH_BNE_VAR, i, "running_var", false);
         return;
     }
+    int statistics = p->statistics[p->m->layers[i].input];
+    problem.given = statistics >= 0;
     lh_net_step *s = forward_step(p, &lh_batchnorm_train, &problem, i, phase, LH_BNT_X, LH_BNT_Y);
+    if (problem.given) lh_plan_use(p, s, LH_BNT_STATS, statistics);
     use_addend(p, i, s, LH_BNT_ADD, phase);
     p->saved[i] = lh_plan_value(p, 4 * (size_t)p->m->layers[i].c);
     lh_plan_use(p, s, LH_BNT_SAVED, p->saved[i]);

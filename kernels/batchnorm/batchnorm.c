@@ -17,6 +17,7 @@ static size_t count_train(const void *problem, unsigned operand, int n) {
     const lh_batchnorm_problem *p = problem;
     if (operand == LH_BNT_X || operand == LH_BNT_Y) return elements(p, n);
     if (operand == LH_BNT_ADD) return p->add ? elements(p, n) : 0;
+    if (operand == LH_BNT_STATS) return p->given ? 2 * (size_t)p->c : 0;
     return (size_t)p->c * (operand == LH_BNT_SAVED ? 4 : 1);
 }
 
@@ -70,7 +71,8 @@ static const lh_operand train_operands[] = {{"x", LH_IN, LH_F32},
                                             {"running_var", LH_INOUT, LH_F32},
                                             {"y", LH_OUT, LH_F32},
                                             {"saved", LH_OUT, LH_F32},
-                                            {"add", LH_IN, LH_F32}};
+                                            {"add", LH_IN, LH_F32},
+                                            {"stats", LH_IN, LH_F32}};
 static const lh_operand eval_operands[] = {{"x", LH_IN, LH_F32},    {"gamma", LH_IN, LH_F32},
                                            {"beta", LH_IN, LH_F32}, {"mean", LH_IN, LH_F32},
                                            {"var", LH_IN, LH_F32},  {"y", LH_OUT, LH_F32},
@@ -106,9 +108,10 @@ static bool sample_statistics(unsigned part, size_t c, double *out, size_t count
 
 static bool sample_train(const void *problem, unsigned operand, uint64_t seed, void *out,
                          size_t count) {
+    const lh_batchnorm_problem *p = problem;
     (void)seed;
-    return operand == LH_BNT_RUNNING_VAR &&
-           sample_statistics(1, (size_t)((const lh_batchnorm_problem *)problem)->c, out, count);
+    return (operand == LH_BNT_RUNNING_VAR || operand == LH_BNT_STATS) &&
+           sample_statistics(1, (size_t)p->c, out, count);
 }
 
 static bool sample_eval(const void *problem, unsigned operand, uint64_t seed, void *out,

@@ -9,6 +9,8 @@
  *   backward (of train): dz = dy where act(z) > 0; dbeta = sum dz; dgamma = sum dz * xhat;
  *          dx = gamma * inv_std * (dz - dbeta / m - xhat * dgamma / m), m = n * hw
  *   add    train and eval: y = act(gamma * … + beta + add), a residual addition
+ *   given  train: stats [2][c], mean and biased variance of the batch, is an input (kernels/conv/conv.h,
+ *          stats)
  *   given  backward: sums [2][c] = sum dz, sum dz * (x - mean) are inputs, and dy is dz, the
  *          activation's backward having been applied (kernels/conv/conv.h, norm)
  * dx may be the same buffer as dy.  The variance must not lose digits for |mean| >> sd: shift or
@@ -33,7 +35,8 @@ enum {
     LH_BNT_RUNNING_VAR,
     LH_BNT_Y,
     LH_BNT_SAVED,
-    LH_BNT_ADD
+    LH_BNT_ADD,
+    LH_BNT_STATS
 };
 enum { LH_BNE_X, LH_BNE_GAMMA, LH_BNE_BETA, LH_BNE_MEAN, LH_BNE_VAR, LH_BNE_Y, LH_BNE_ADD };
 enum {

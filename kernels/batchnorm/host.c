@@ -21,6 +21,8 @@ enum {
 
 /* kernels[], in order of launch: */
 enum { SUMS, MERGE, LAST };
+/* MERGE where statistics are given; its work-groups. */
+enum { GIVEN_LOCAL = 64 };
 
 static size_t pixels(const lh_exec *e, int n) {
     return (size_t)n * ((const lh_batchnorm_problem *)e->problem)->hw;
@@ -96,9 +98,13 @@ static lehr_status prepare(lh_exec *e, bool tasks, const char *const kernels[3])
 static lehr_status prepare_train(lh_exec *e, bool tasks) {
     static const char *const kernels[] = {"batchnorm_statistics", "batchnorm_merge",
                                           "batchnorm_apply"};
-    lehr_status st = prepare(e, tasks, kernels);
-    e->workspace = sizeof(float) * part_size(e);
-    return st;
+    static const char *const given[] = {NULL, NULL, "batchnorm_apply"};
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    lehr_status st = prepare(e, tasks, p->given ? given : kernels);
+    if (!p->given) e->workspace = sizeof(float) * part_size(e);
+    if (st != LEHR_OK || !p->given) return st;
+    return lh_exec_kernel(e, MERGE, "batchnorm/given.cl", "batchnorm_given", "-DC=%d -DLOCAL=%zu", p->c,
+                          lh_local_size(lh_device_traits(e->dev), GIVEN_LOCAL));
 }
 
 static lehr_status prepare_eval(lh_exec *e, bool tasks) {
@@ -165,12 +171,25 @@ static lehr_status launch_apply(lh_exec *e, size_t m) {
     return lh_launch_1d(e->dev, e->kernels[LAST], m * (size_t)p->c, size);
 }
 
+static lehr_status run_given(lh_exec *e, const lh_args *a, size_t m, double momentum)
+{
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    lehr_status st = lh_kernel_args(e->dev, e->kernels[MERGE], "mmmmmmuff", a->buf[LH_BNT_STATS],
+                                    a->buf[LH_BNT_GAMMA], a->buf[LH_BNT_BETA],
+                                    a->buf[LH_BNT_RUNNING_MEAN], a->buf[LH_BNT_RUNNING_VAR],
+                                    a->buf[LH_BNT_SAVED], (unsigned)m, (double)p->eps, momentum);
+    return st != LEHR_OK ? st
+                         : lh_launch_1d(e->dev, e->kernels[MERGE], (size_t)p->c,
+                                        lh_local_size(lh_device_traits(e->dev), GIVEN_LOCAL));
+}
+
 /* saved and the running statistics. */
 static lehr_status run_statistics(lh_exec *e, const lh_args *a, size_t m)
 {
     const lh_batchnorm_problem *p = lh_exec_problem(e);
     unsigned count = (unsigned)m, per = (unsigned)e->number[PER];
     double momentum = (double)(a->scalar[0] > 0 ? a->scalar[0] : p->momentum);
+    if (p->given) return run_given(e, a, m, momentum);
     lehr_status st = lh_kernel_args(e->dev, e->kernels[SUMS], "mmuu", a->buf[LH_BNT_X],
                                     a->workspace, count, per);
     if (st == LEHR_OK) st = launch_sums(e, m, SUMS);

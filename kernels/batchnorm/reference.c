@@ -31,12 +31,16 @@ void lh_batchnorm_train_reference(const void *problem, const lh_host_args *a) {
     const double *x = a->buf[LH_BNT_X], *gamma = a->buf[LH_BNT_GAMMA], *beta = a->buf[LH_BNT_BETA];
     double *running_mean = a->buf[LH_BNT_RUNNING_MEAN], *running_var = a->buf[LH_BNT_RUNNING_VAR];
     double *y = a->buf[LH_BNT_Y], *saved = a->buf[LH_BNT_SAVED];
-    const double *add = a->buf[LH_BNT_ADD];
+    const double *add = a->buf[LH_BNT_ADD], *stats = a->buf[LH_BNT_STATS];
     double momentum = a->scalar[0] > 0 ? a->scalar[0] : p->momentum;
     size_t m = pixels(p, a->n), c_count = (size_t)p->c;
     for (size_t c = 0; c < c_count; c++) {
         double mean = 0, variance = 0;
         moments(x, m, c_count, c, &mean, &variance);
+        if (p->given) {
+            mean = stats[c];
+            variance = stats[c_count + c];
+        }
         double inv_std = 1 / sqrt(variance + p->eps);
         for (size_t i = c; i < m * c_count; i += c_count)
             y[i] = act(p, gamma[c] * (x[i] - mean) * inv_std + beta[c] + (p->add ? add[i] : 0));

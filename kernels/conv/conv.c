@@ -3,6 +3,7 @@
  * Convolution ops: what a problem means (counts, validity, flops) and the ordered tables of
  * variants, most specific first.  The rows themselves live beside their kernels (variants.h). */
 #include "kernels/conv/after.h"
+#include "kernels/conv/statistics.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
@@ -40,6 +41,7 @@ static size_t count_forward(const void *problem, unsigned operand, int n)
     case LH_CONVF_X: return lh_conv_x_count(p, n);
     case LH_CONVF_W: return lh_conv_w_count(p);
     case LH_CONVF_BIAS: return p->bias ? (size_t)p->k : 0;
+    case LH_CONVF_STATS: return p->stats ? 2 * (size_t)p->k : 0;
     default: return lh_conv_y_count(p, n);
     }
 }
@@ -83,6 +85,7 @@ static const char *invalid(const void *problem)
     if (!lh_conv_output(&want)) return "the filter does not fit into the padded input";
     if (want.p != p->p || want.q != p->q) return "p and q do not follow from the other sizes";
     if (p->act != LH_ACT_NONE && p->act != LH_ACT_RELU) return "only relu can be fused";
+    if (p->stats && p->act != LH_ACT_NONE) return "statistics are of y without an activation";
     /* Kernels index one tensor with 32-bit element offsets inside an image, 64-bit across. */
     if (lh_conv_x_count(p, 1) > INT32_MAX || lh_conv_y_count(p, 1) > INT32_MAX ||
         lh_conv_w_count(p) > INT32_MAX)
@@ -102,17 +105,18 @@ static void describe(const void *problem, char *out, size_t size)
     const lh_conv_problem *p = problem;
     static const char *const norms[] = {"", " norm", " norm-relu"};
     snprintf(out, size,
-             "n=%d c=%d h=%d w=%d k=%d r=%d s=%d stride=%dx%d pad=%d,%d,%d,%d%s%s%s%s%s", p->n,
+             "n=%d c=%d h=%d w=%d k=%d r=%d s=%d stride=%dx%d pad=%d,%d,%d,%d%s%s%s%s%s%s", p->n,
              p->c, p->h, p->w, p->k, p->r, p->s, p->stride_h, p->stride_w, p->pad_top, p->pad_left,
              p->pad_bottom, p->pad_right, p->bias ? " bias" : "",
-             p->act == LH_ACT_RELU ? " relu" : "", p->add ? " add" : "", p->mask ? " mask" : "",
-             norms[p->norm]);
+             p->act == LH_ACT_RELU ? " relu" : "", p->stats ? " stats" : "",
+             p->add ? " add" : "", p->mask ? " mask" : "", norms[p->norm]);
 }
 
 static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32},
                                               {"w", LH_IN, LH_F32},
                                               {"bias", LH_IN, LH_F32},
-                                              {"y", LH_OUT, LH_F32}};
+                                              {"y", LH_OUT, LH_F32},
+                                              {"stats", LH_OUT, LH_F32}};
 static const lh_operand data_operands[] = {
     {"dy", LH_IN, LH_F32},    {"w", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32},
     {"add", LH_IN, LH_F32},   {"mask", LH_IN, LH_F32}, {"x", LH_IN, LH_F32},
@@ -122,37 +126,39 @@ static const lh_operand filter_operands[] = {{"x", LH_IN, LH_F32},
                                              {"dw", LH_OUT, LH_F32},
                                              {"dbias", LH_OUT, LH_F32}};
 
-/* Backward data: what comes behind the convolution. */
-#define AFTER(pass, name, growth)                                                                  \
+/* Forward and backward data: what comes behind the convolution. */
+#define BEHIND(pass, name, what)                                                                   \
     static lehr_status prepare_##pass##_##name(lh_exec *e)                                         \
     {                                                                                              \
         lehr_status st = lh_conv_##pass##_##name##_prepare(e);                                     \
-        return st != LEHR_OK ? st : lh_conv_after_prepare(e);                                      \
+        return st != LEHR_OK ? st : lh_conv_##what##_prepare(e);                                   \
     }                                                                                              \
     static lehr_status run_##pass##_##name(lh_exec *e, const lh_args *a)                           \
     {                                                                                              \
         lehr_status st = lh_conv_##pass##_##name##_run(e, a);                                      \
-        return st != LEHR_OK ? st : lh_conv_after_run(e, a);                                       \
+        return st != LEHR_OK ? st : lh_conv_##what##_run(e, a);                                    \
     }
+#define STATISTICS(pass, name, growth) BEHIND(pass, name, statistics)
+#define AFTER(pass, name, growth) BEHIND(pass, name, after)
+LH_CONV_FORWARD_VARIANTS(STATISTICS)
 LH_CONV_DATA_VARIANTS(AFTER)
-#undef AFTER
 #define ROW(pass, name, growth)                                                                    \
     {#name, lh_conv_##pass##_##name##_declines, prepare_##pass##_##name, run_##pass##_##name,      \
      growth},
+static const lh_variant forward_variants[] = {LH_CONV_FORWARD_VARIANTS(ROW)};
 static const lh_variant data_variants[] = {LH_CONV_DATA_VARIANTS(ROW)};
 #undef ROW
 #define ROW(pass, name, growth)                                                                    \
     {#name, lh_conv_##pass##_##name##_declines, lh_conv_##pass##_##name##_prepare,                 \
      lh_conv_##pass##_##name##_run, growth},
-static const lh_variant forward_variants[] = {LH_CONV_FORWARD_VARIANTS(ROW)};
 static const lh_variant filter_variants[] = {LH_CONV_FILTER_VARIANTS(ROW)};
 #undef ROW
 
 static size_t terms_forward(const void *problem, int n)
 {
     const lh_conv_problem *p = problem;
-    (void)n;
-    return (size_t)p->c * (size_t)p->r * (size_t)p->s;
+    size_t terms = (size_t)p->c * (size_t)p->r * (size_t)p->s;
+    return p->stats ? terms + (size_t)n * (size_t)p->p * (size_t)p->q : terms;
 }
 
 static size_t terms_data(const void *problem, int n)

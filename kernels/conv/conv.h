@@ -7,6 +7,9 @@
  * x NHWC [n][h][w][c], y NHWC [n][p][q][k], w logical [k][c][r][s].  The backward passes take dy of
  * the convolution itself (the activation's backward has been applied).
  *
+ * stats (forward): also the mean and the biased variance of y over its pixels per channel, stats [2][k], for
+ * the batch normalisation behind it; without act.
+ *
  * What backward data can do to dx behind the convolution, in one more pass over it (after.c):
  *   add      backward data: dx += add, another gradient of the same tensor
  *   mask     then dx = 0 where mask <= 0, mask being the output of the ReLU that made the tensor
@@ -28,11 +31,12 @@ typedef struct lh_conv_problem {
     int p, q;           /* output height and width; lh_conv_output fills them */
     bool bias;
     lh_activation act;  /* forward only: LH_ACT_NONE or LH_ACT_RELU, fused */
+    bool stats;         /* forward only */
     bool add, mask;     /* backward data only */
     lh_conv_norm norm;  /* backward data only */
 } lh_conv_problem;
 
-enum { LH_CONVF_X, LH_CONVF_W, LH_CONVF_BIAS, LH_CONVF_Y };
+enum { LH_CONVF_X, LH_CONVF_W, LH_CONVF_BIAS, LH_CONVF_Y, LH_CONVF_STATS };
 enum {
     LH_CONVD_DY,
     LH_CONVD_W,

@@ -4,7 +4,9 @@
  *   y[m = (n, p, q)][k] = act(bias[k] + sum over (r, s, c) of x[n][p*SH - PT + r][q*SW - PL + s][c]
  *                                                            * packed[r][s][c][k])
  * x, y NHWC; packed by gpu_pack.cl.  The patches of x exist only in local memory.
- * -DC -DH -DW -DK -DP -DQ -DR -DS -DSH -DSW -DPT -DPL -DBIAS -DRELU and the tile.
+ * With -DSTATS=1 also the statistics of the tile's columns, part [row tile][2][K] from `at` on: mean and
+ * sum of squared deviations from it.
+ * -DC -DH -DW -DK -DP -DQ -DR -DS -DSH -DSW -DPT -DPL -DBIAS -DRELU -DSTATS and the tile.
  * Launch: (row tiles * THREADS, column tiles).  Sums: r, s, c ascending. */
 #include "common.cl"
 
@@ -33,8 +35,59 @@ B_TYPE load_b(const source *in, int k, int n)
 
 #include "gemm/tile.cl"
 
+#if STATS
+/* The sum over the tile's rows of each column, for all of its work-items. */
+void column_sums(float value[TN], __local float *scratch)
+{
+    int id = get_local_id(0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    LH_UNROLL
+    for (int j = 0; j < TN; j++) scratch[id / WN * BN + TILE_COL(j)] = value[j];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (id < BN)
+        for (int lane = 1; lane < WM; lane++) scratch[id] += scratch[lane * BN + id];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    LH_UNROLL
+    for (int j = 0; j < TN; j++) value[j] = scratch[TILE_COL(j)];
+}
+
+void tile_statistics(float sum[TM][TN], int row0, int col0, int rows, __local float *scratch,
+                     __global float *part)
+{
+    float mean[TN], squares[TN];
+    LH_UNROLL
+    for (int j = 0; j < TN; j++) {
+        mean[j] = squares[j] = 0.0f;
+        LH_UNROLL
+        for (int i = 0; i < TM; i++)
+            if (row0 + TILE_ROW(i) < rows) mean[j] += sum[i][j];
+    }
+    column_sums(mean, scratch);
+    LH_UNROLL
+    for (int j = 0; j < TN; j++) {
+        mean[j] /= (float)min(BM, rows - row0);
+        LH_UNROLL
+        for (int i = 0; i < TM; i++) {
+            float d = sum[i][j] - mean[j];
+            if (row0 + TILE_ROW(i) < rows) squares[j] = fma(d, d, squares[j]);
+        }
+    }
+    column_sums(squares, scratch);
+    if (get_local_id(0) >= WN) return;
+    part += (size_t)get_group_id(0) * 2 * K;
+    LH_UNROLL
+    for (int j = 0; j < TN; j++) {
+        int k = col0 + TILE_COL(j);
+        if (k >= K) continue;
+        part[k] = mean[j];
+        part[K + k] = squares[j];
+    }
+}
+#endif
+
 TILE_KERNEL void conv_forward(__global const float *x, __global const float *packed,
-                  __global const float *bias, __global float *y, int rows)
+                  __global const float *bias, __global float *y, int rows, __global float *part,
+                  ulong at)
 {
     TILE_MEMORY
     const source in = {x, packed, rows};
@@ -54,6 +107,9 @@ TILE_KERNEL void conv_forward(__global const float *x, __global const float *pac
 #if RELU
             v = v < 0.0f ? 0.0f : v;
 #endif
-            y[(size_t)m * K + k] = v;
+            y[(size_t)m * K + k] = sum[i][j] = v;
         }
+#if STATS
+    tile_statistics(sum, row0, col0, rows, (__local float *)memory, part + at);
+#endif
 }

@@ -5,6 +5,7 @@
  * or the partial sums in the workspace.  The batch is a launch argument. */
 #include <stdio.h>
 
+#include "kernels/conv/statistics.h"
 #include "kernels/conv/variants.h"
 #include "kernels/gemm/matmul.h"
 #include "kernels/gemm/tile.h"
@@ -97,8 +98,10 @@ static lehr_status prepare_forward(lh_exec *e, lh_tile_kind kind)
     const lh_conv_problem *p = lh_exec_problem(e);
     lh_tile tile = lh_tile_choose(e, kind, (size_t)p->n * output_pixels(p),
                                   (size_t)p->k, 0);
+    bool stats = p->stats && kind == LH_TILE_LOCAL;
     char more[64];
-    snprintf(more, sizeof more, " -DBIAS=%d -DRELU=%d", p->bias, p->act == LH_ACT_RELU);
+    snprintf(more, sizeof more, " -DBIAS=%d -DRELU=%d -DSTATS=%d", p->bias, p->act == LH_ACT_RELU, stats);
+    if (stats) e->number[LH_STATS_PER] = tile.bm;
     use_tile(e, &tile);
     lehr_status st = build_pack(e, 0);
     return st != LEHR_OK ? st
@@ -122,8 +125,9 @@ lehr_status lh_conv_forward_gpu_implicit_gemm_run(lh_exec *e, const lh_args *a)
     size_t rows = (size_t)a->n * output_pixels(p);
     lehr_status st = pack(e, a->buf[LH_CONVF_W], a->workspace);
     if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[MAIN], "mmmmi", a->buf[LH_CONVF_X], a->workspace,
-                            a->buf[LH_CONVF_BIAS], a->buf[LH_CONVF_Y], (int)rows);
+        st = lh_kernel_args(e->dev, e->kernels[MAIN], "mmmmiml", a->buf[LH_CONVF_X], a->workspace,
+                            a->buf[LH_CONVF_BIAS], a->buf[LH_CONVF_Y], (int)rows, a->workspace,
+                            (uint64_t)e->number[LH_STATS_AT]);
     return st != LEHR_OK ? st : launch(e, rows, (size_t)p->k, 1);
 }
 

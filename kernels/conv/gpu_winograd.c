@@ -3,6 +3,7 @@
  * GPU family: host side of gpu_winograd.cl and gpu_winograd_filter.cl: which shapes they take, and how
  * large a part of the result a work-group makes, by the device's limits on work-groups and local
  * memory. */
+#include "kernels/conv/statistics.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
@@ -82,7 +83,7 @@ static const shape *choose(lh_exec *e, int rule)
     return &shapes[lh_exec_tunable(e, "shape", rule + 1, values, count) - 1];
 }
 
-static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, bool bias, bool relu)
+static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, bool bias, bool relu, bool stats)
 {
     const shape *s = choose(e, first_shape(lh_device_traits(e->dev)));
     size_t padded = lh_round_up((size_t)c->c, (size_t)s->depth);
@@ -95,9 +96,11 @@ static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, bool bias, boo
     char options[400];
     snprintf(options, sizeof options,
              "-DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d -DCP=%d -DTILES=%d -DBLOCK=%d "
-             "-DDEPTH=%d -DTILES_H=%d -DTILES_W=%d -DBIAS=%d -DRELU=%d -DLOCAL=%d",
+             "-DDEPTH=%d -DTILES_H=%d -DTILES_W=%d -DBIAS=%d -DRELU=%d -DSTATS=%d "
+             "-DLOCAL=%d",
              c->c, c->h, c->w, c->k, c->p, c->q, c->pad_top, c->pad_left, (int)padded, s->tiles,
-             s->block, s->depth, (c->p + 1) / 2, (c->q + 1) / 2, bias, relu, (int)e->number[LOCAL]);
+             s->block, s->depth, (c->p + 1) / 2, (c->q + 1) / 2, bias, relu, stats, (int)e->number[LOCAL]);
+    if (stats) e->number[LH_STATS_PER] = 4 * s->tiles;
     lehr_status st =
         lh_exec_kernel(e, FILTER, "conv/gpu_winograd.cl", "winograd2_filter", "%s", options);
     if (st != LEHR_OK) return st;
@@ -116,8 +119,8 @@ static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, 
                           blocks * (size_t)(e->number[PADDED] * e->number[BLOCK]),
                           (size_t)e->number[LOCAL]);
     if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmi", in, a->workspace, bias, out,
-                            (int)tiles);
+        st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmiml", in, a->workspace, bias, out, (int)tiles,
+                            a->workspace, (uint64_t)e->number[LH_STATS_AT]);
     const size_t local[2] = {group, 1};
     const size_t global[2] = {lh_div_up(tiles, (size_t)e->number[TILES]) * group, blocks};
     return st != LEHR_OK ? st : lh_launch(e->dev, e->kernels[CONV], 2, global, local);
@@ -133,7 +136,8 @@ lehr_status lh_conv_forward_gpu_winograd2_prepare(lh_exec *e)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
     lh_winograd_pass c = lh_winograd_forward(p);
-    return prepare(e, &c, p->bias, p->act == LH_ACT_RELU);
+    bool even = p->p % 2 == 0 && p->q % 2 == 0; /* all tiles have four pixels */
+    return prepare(e, &c, p->bias, p->act == LH_ACT_RELU, p->stats && even);
 }
 
 lehr_status lh_conv_forward_gpu_winograd2_run(lh_exec *e, const lh_args *a)
@@ -152,7 +156,7 @@ const char *lh_conv_data_gpu_winograd2_declines(const void *problem, const lh_tr
 lehr_status lh_conv_data_gpu_winograd2_prepare(lh_exec *e)
 {
     lh_winograd_pass c = lh_winograd_data(lh_exec_problem(e));
-    return prepare(e, &c, false, false);
+    return prepare(e, &c, false, false, false);
 }
 
 lehr_status lh_conv_data_gpu_winograd2_run(lh_exec *e, const lh_args *a)

@@ -9,7 +9,9 @@
  * at a time pass through local memory; the next windows are read meanwhile.  A line of tiles is
  * permuted (SWAPPED) so that the work-items that write eight channels of four tiles meet 32 banks.
  * -DC -DH -DW -DK -DP -DQ -DPT -DPL -DCP -DTILES -DBLOCK -DDEPTH -DTILES_H -DTILES_W -DBIAS -DRELU
- * -DLOCAL.  Local memory: 64 * DEPTH * (TILES + BLOCK) bytes.
+ * -DSTATS -DLOCAL.  Local memory: 64 * DEPTH * (TILES + BLOCK) bytes.
+ * With -DSTATS=1, P and Q even, also the statistics of the group's pixels, part [group][2][K] from `at`
+ * on: mean and sum of squared deviations from it.
  * Launch: (groups of tiles * THREADS, K/BLOCK).  Sums: c ascending, then the transform.
  * Lavin, Gray: Fast algorithms for convolutional neural networks, 2015. */
 #include "common.cl"
@@ -68,8 +70,9 @@ float act(float v)
 #endif
 }
 
-/* A' m A of the 16 products m, a plane apart, to the pixels of a tile that exist. */
-void store_tile(__local const float *m, __global const float *bias, __global float *out, int tile, int k)
+/* A' m A of the 16 products m, a plane apart, to y and to the pixels of a tile that exist. */
+void store_tile(__local const float *m, __global const float *bias, __global float *out, int tile, int k,
+                float y[4])
 {
     int n = tile / (TILES_H * TILES_W);
     int h = tile / TILES_W % TILES_H * 2, w = tile % TILES_W * 2;
@@ -84,16 +87,52 @@ void store_tile(__local const float *m, __global const float *bias, __global flo
         t[4 + j] = r1;
     }
     out += ((size_t)(n * P + h) * Q + w) * K + k;
-    for (int i = 0; i < 2 && h + i < P; i++, out += Q * K) {
+    LH_UNROLL
+    for (int i = 0; i < 2; i++, out += Q * K) {
         BACK(t + 4 * i, 1)
-        out[0] = act(r0 + offset);
-        if (w + 1 < Q) out[K] = act(r1 + offset);
+        y[2 * i] = act(r0 + offset);
+        y[2 * i + 1] = act(r1 + offset);
+        if (h + i < P) out[0] = y[2 * i];
+        if (h + i < P && w + 1 < Q) out[K] = y[2 * i + 1];
     }
 }
 
+#if STATS
+/* The sum over the lines of each channel, for all work-items. */
+float sum_lines(float value, __local float *scratch)
+{
+    int id = get_local_id(0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    scratch[id] = value;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    float sum = 0.0f;
+    for (int line = 0; line < 2 * ROWS; line++) sum += scratch[line * BLOCK + id % BLOCK];
+    return sum;
+}
+
+/* y: the pixels of this work-item's four tiles, of which the first `made` exist. */
+void group_statistics(const float y[16], int made, int pixels, int k, __local float *scratch,
+                      __global float *part)
+{
+    float sum = 0.0f, squares = 0.0f;
+    LH_UNROLL
+    for (int i = 0; i < 16; i++)
+        if (i < made) sum += y[i];
+    float mean = sum_lines(sum, scratch) / (float)pixels;
+    LH_UNROLL
+    for (int i = 0; i < 16; i++)
+        if (i < made) squares = fma(y[i] - mean, y[i] - mean, squares);
+    squares = sum_lines(squares, scratch);
+    if (get_local_id(0) >= BLOCK || k >= K) return;
+    part += (size_t)get_group_id(0) * 2 * K + k;
+    part[0] = mean;
+    part[K] = squares;
+}
+#endif
+
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
 void winograd2_conv(__global const float *in, __global const float4 *u, __global const float *bias,
-                    __global float *out, int tiles)
+                    __global float *out, int tiles, __global float *part, ulong at)
 {
     __local float4 memory[(V_SIZE + U_SIZE) / 4];
     __local float *v = (__local float *)memory;
@@ -121,13 +160,20 @@ void winograd2_conv(__global const float *in, __global const float4 *u, __global
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     __local float *m = v; /* [16][2 * ROWS][M_LINE] */
-    int k = get_group_id(1) * BLOCK + id % BLOCK, line = id / BLOCK;
+    int k = get_group_id(1) * BLOCK + id % BLOCK, line = id / BLOCK, made = 0;
+    float y[16];
     LH_UNROLL
     for (int s = 0; s < 4; s++) {
         show_sums(sum, s, plane, row, col, m);
         barrier(CLK_LOCAL_MEM_FENCE);
         int tile = first + SUM_ROW(s, line);
-        if (tile < tiles && k < K) store_tile(m + line * M_LINE + id % BLOCK, bias, out, tile, k);
+        if (tile < tiles && k < K) {
+            store_tile(m + line * M_LINE + id % BLOCK, bias, out, tile, k, y + 4 * s);
+            made = 4 * (s + 1);
+        }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+#if STATS
+    group_statistics(y, made, 4 * min(TILES, tiles - first), k, m, part + at);
+#endif
 }

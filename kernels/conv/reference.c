@@ -50,6 +50,18 @@ static void forward_tap(const lh_conv_problem *p, const lh_host_args *a, size_t 
         for (int c = 0; c < p->c; c++) out[y + k] += in[x + c] * w[weight(p, k, c, r, s)];
 }
 
+static void statistics(const lh_conv_problem *p, const double *y, size_t count, double *stats)
+{
+    size_t k_count = (size_t)p->k;
+    for (size_t k = 0; k < k_count; k++) {
+        double pixels = (double)(count / k_count), sum = 0, squares = 0;
+        for (size_t i = k; i < count; i += k_count) sum += y[i];
+        stats[k] = sum / pixels;
+        for (size_t i = k; i < count; i += k_count) squares += (y[i] - stats[k]) * (y[i] - stats[k]);
+        stats[k_count + k] = squares / pixels;
+    }
+}
+
 void lh_conv_forward_reference(const void *problem, const lh_host_args *a)
 {
     const lh_conv_problem *p = problem;
@@ -60,6 +72,7 @@ void lh_conv_forward_reference(const void *problem, const lh_host_args *a)
     visit_taps(p, a, forward_tap);
     if (p->act == LH_ACT_RELU)
         for (size_t i = 0; i < count; i++) y[i] = y[i] < 0 ? 0 : y[i];
+    if (p->stats) statistics(p, y, count, a->buf[LH_CONVF_STATS]);
 }
 
 static void data_tap(const lh_conv_problem *p, const lh_host_args *a, size_t y, size_t x, int r,

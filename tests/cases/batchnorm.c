@@ -47,7 +47,7 @@ static void fill_train(const void *problem, unsigned operand, uint64_t seed, voi
                        size_t count) {
     if (operand == LH_BNT_X)
         fill_x(problem, seed, out, count);
-    else if (operand == LH_BNT_RUNNING_VAR)
+    else if (operand == LH_BNT_RUNNING_VAR || operand == LH_BNT_STATS)
         positive(seed, out, count);
     else
         lh_case_uniform(seed, out, count);

@@ -2,6 +2,7 @@
  *
  * Networks on the device: gradients against directional derivatives of the loss, evaluation mode,
  * memory plan, repeatability, finding what is not finite. */
+#define _POSIX_C_SOURCE 200809L /* setenv */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "core/base/philox.h"
 #include "core/model/network_internal.h"
+#include "kernels/conv/conv.h"
 
 enum { BATCH = 6 };
 
@@ -133,6 +135,37 @@ Test(network, fused_relu)
     check_gradients("input 3 8 8\ninit he_normal\nconv 8 3x3 pad=1\nrelu\nconv 8 3x3 pad=1 bias=0\n"
                     "batchnorm\nr: relu\nconv 8 3x3 pad=1\nadd with=r\nrelu\nglobalavgpool\n"
                     "dense 8\nrelu\ndense 3\n", BATCH);
+}
+
+static void setup_gpu(void)
+{
+    setenv("LEHR_TRAITS", "family=gpu", 1);
+    setup();
+}
+
+TestSuite(network_gpu, .init = setup_gpu, .fini = teardown);
+
+/* Convolutions make the statistics of the batch normalisation behind them, in training only; one of them is
+ * read by an addition, too. */
+Test(network_gpu, statistics_of_convolutions)
+{
+    const char *text = "input 3 8 8\ninit he_normal\nconv 8 3x3 pad=1\nbatchnorm\nsilu\n"
+                       "a: conv 8 3x3 pad=1 bias=0\nbatchnorm\nrelu\nadd with=a\nglobalavgpool\ndense 3\n";
+    check_gradients(text, BATCH);
+    check_gradients(text, BATCH - 1);
+    lehr_model *model = NULL;
+    lh_network *net = make(&model, text, true);
+    int with = 0, without = 0;
+    for (int i = 0; i < net->step_count; i++) {
+        const lh_net_step *s = &net->steps[i];
+        if (s->exec->op != &lh_conv_forward) continue;
+        bool stats = ((const lh_conv_problem *)lh_exec_problem(s->exec))->stats;
+        cr_expect_eq(stats, s->phase == LH_PHASE_TRAIN);
+        stats ? with++ : without++;
+    }
+    cr_expect(with == 2 && without == 2, "%d steps with statistics, %d without", with, without);
+    lh_network_destroy(&net);
+    lehr_model_destroy(&model);
 }
 
 Test(network, evaluation_has_no_dropout_and_uses_running_statistics)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Mean and variance of y [pixels][C] per channel from parts of `per` pixels: part [parts][2][C] holds
+ * each part's mean and sum of squared deviations from it, so |mean| >> sd costs no digits.
+ *   statistics_pass    the parts, where no convolution made them.  Group (tile, part) of -DLC channels x
+ *                      -DLP lanes: lane l takes pixels l, l + LP, …; then a halving tree
+ *   statistics_merge   stats [2][C] = mean, biased variance.  Group (tile): lane l takes parts l,
+ *                      l + LP, …; the same tree
+ * -DC.  Local memory: LC * LP floats. */
+#include "common.cl"
+#include "sum_lanes.cl"
+
+#define GROUP __kernel __attribute__((reqd_work_group_size(LC, LP, 1)))
+
+GROUP void statistics_pass(__global const float *y, __global float *part, ulong at, uint pixels, uint per)
+{
+    __local float scratch[LC * LP];
+    int c = min((int)get_global_id(0), C - 1);
+    uint slot = (uint)get_group_id(1), first = slot * per, last = min(first + per, pixels);
+    float shift = y[(size_t)first * C + c], s = 0.0f, q = 0.0f;
+    for (uint i = first + (uint)get_local_id(1); i < last; i += LP) {
+        float d = y[(size_t)i * C + c] - shift;
+        s += d;
+        q = fma(d, d, q);
+    }
+    s = sum_lanes(s, scratch);
+    q = sum_lanes(q, scratch);
+    if (get_local_id(1) != 0 || get_global_id(0) >= C) return;
+    float mean = s / (float)(last - first), squares = q - s * mean;
+    part += at + (size_t)slot * 2 * C + c;
+    part[0] = shift + mean;
+    part[C] = squares < 0.0f ? 0.0f : squares;
+}
+
+GROUP void statistics_merge(__global const float *part, ulong at, uint pixels, uint per,
+                            __global float *stats)
+{
+    __local float scratch[LC * LP];
+    int c = min((int)get_global_id(0), C - 1);
+    uint parts = (pixels + per - 1) / per, lane = (uint)get_local_id(1);
+    part += at + c;
+    float first = part[0], sum = 0.0f, squares = 0.0f;
+    #pragma unroll 4
+    for (uint k = lane; k < parts; k += LP)
+        sum = fma((float)min(per, pixels - k * per), part[(size_t)k * 2 * C] - first, sum);
+    float offset = sum_lanes(sum, scratch) / (float)pixels;
+    #pragma unroll 4
+    for (uint k = lane; k < parts; k += LP) {
+        float count = (float)min(per, pixels - k * per);
+        float d = part[(size_t)k * 2 * C] - first - offset;
+        squares += fma(count * d, d, part[((size_t)k * 2 + 1) * C]);
+    }
+    squares = sum_lanes(squares, scratch);
+    if (lane != 0 || get_global_id(0) >= C) return;
+    stats[c] = first + offset;
+    stats[C + c] = squares / (float)pixels;
+}
