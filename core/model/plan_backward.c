@@ -28,7 +28,7 @@ static void contribute(lh_plan *p, int layer, int value)
         return;
     }
     size_t elements = lh_plan_per_image(&p->m->layers[layer]);
-    if (p->gradient_uses[have] == 1) {
+    if (p->gradient_uses[have] == 1 && have != value) { /* value may have other readers to come */
         lh_vector_problem axpy = {p->net->batch, elements, LH_VECTOR_AXPY};
         lh_net_step *s = lh_plan_step(p, &lh_vector, &axpy, layer, LH_PHASE_BACKWARD);
         s->args.scalar[0] = 1;

@@ -129,6 +129,15 @@ Test(network, gradients_meet)
                     "h: add with=f\nglobalavgpool\ndense 3\n", BATCH);
 }
 
+/* Two additions that share an input: one gradient in one buffer belongs to several layers, in either order. */
+Test(network, a_gradient_is_shared)
+{
+    check_gradients("input 3 8 8\ninit glorot_uniform\na: conv 8 3x3 pad=1\nb: conv 8 3x3 pad=1\n"
+                    "add with=a\nadd with=a\nglobalavgpool\ndense 3\n", BATCH);
+    check_gradients("input 3 8 8\ninit glorot_uniform\nb: conv 8 3x3 pad=1\na: conv 8 3x3 pad=1\n"
+                    "add with=b\nadd with=a\nglobalavgpool\ndense 3\n", BATCH);
+}
+
 /* ReLU behind conv, batch normalisation, addition and dense is fused; the numbers must not notice. */
 Test(network, fused_relu)
 {
