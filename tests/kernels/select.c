@@ -53,6 +53,24 @@ static lehr_status run_tunable(lh_exec *e, const lh_args *a)
     return st == LEHR_OK && e->number[21] == 2 ? run_wrong(e, a) : st;
 }
 
+/* ---- variants whose speed cannot be mistaken: one that computes nothing at a full batch, with scale=2 where
+ * it has parameters; one that does the work many times ---- */
+
+static const lh_add_problem full = {64, 20000, LH_ACT_NONE};
+
+static lehr_status run_lazy(lh_exec *e, const lh_args *a)
+{
+    bool lazy = a->n == full.n && (e->tunable_count == 0 || e->number[21] == 2);
+    return lazy ? LEHR_OK : plain()->run(e, a);
+}
+
+static lehr_status run_often(lh_exec *e, const lh_args *a)
+{
+    lehr_status st = LEHR_OK;
+    for (int i = 0; i < 40 && st == LEHR_OK; i++) st = plain()->run(e, a);
+    return st;
+}
+
 /* ---- a variant that the driver does not build ---- */
 
 static int builds;
@@ -303,6 +321,42 @@ Test(choice, tuning)
     for (unsigned i = 0; i < tune.count; i++)
         if ((int)i != tune.winner && tune.rows[i].ms > 0)
             cr_expect_geq(tune.rows[i].ms, 0.9 * tune.rows[tune.winner].ms);
+}
+
+/* Right on the few images that are compared with the reference, wrong at the full batch: cannot win either. */
+Test(choice, tuning_compares_at_the_full_batch)
+{
+    lh_add_problem p = full;
+    lh_tune tune;
+    rows[0].run = run_often; /* so that the other is not dropped for its speed on a few images */
+    rows[1].run = run_lazy;
+    cr_assert_eq(lh_tune_problem(dev, &op, &p, 0.05, INFINITY, &tune), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
+    cr_expect_str_eq(tune.rows[1].outcome, "differs");
+    cr_expect_eq(tune.winner, 0);
+
+    rows[0].prepare = prepare_tunable;
+    rows[0].run = run_lazy;
+    rows[1].declines = always_declines;
+    cr_assert_eq(lh_tune_problem(dev, &op, &p, 60, INFINITY, &tune), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
+    cr_expect_geq(tune.settings, 4, "%u", tune.settings);
+    cr_assert_geq(tune.winner, 0);
+    cr_expect_null(strstr(tune.rows[tune.winner].parameters, "scale=2"), "%s",
+                   tune.rows[tune.winner].parameters);
+}
+
+/* A default that is much slower is still what the fastest has to beat. */
+Test(choice, tuning_replaces_a_slow_default)
+{
+    lh_add_problem p = full;
+    lh_tune tune;
+    rows[0].run = run_often;
+    cr_assert_eq(lh_tune_problem(dev, &op, &p, 0.05, INFINITY, &tune), LEHR_OK, "%s",
+                 lehr_context_message(ctx));
+    cr_expect_eq(tune.winner, 1);
+    cr_expect_str_eq(tune.rows[1].outcome, "fastest");
+    cr_expect_str_eq(tune.rows[0].outcome, "slower");
 }
 
 /* Without time a problem is given up, and nothing wins. */

@@ -87,6 +87,7 @@ Test(cache, rows_come_back_and_damage_is_passed_over)
 
     char *text = read_store(path, sizeof path);
     cr_expect(strstr(text, "\nbest\top\tn=1\ttwo\t\t0.5\t64\t\n"), "%s", text);
+    cr_expect(strstr(text, "\n# sources: "), "rows would outlive the kernels: %s", text);
     lh_str_printf(&damaged, "%sbest\top\tn=4\nnonsense\nbest\top\tn=5\tfive\t\t1\t1\t\nbest\top\tn=6\tsix",
                   text);
     expect_damage(path, lh_str_text(&damaged), "3 damaged lines");
@@ -125,6 +126,8 @@ Test(cache, parameters_come_back)
     cr_expect_null(lh_kept_find(dev, LH_KEPT_GOOD, "op", "n=1", "one", ""), "another setting");
     cr_expect_str_eq(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=1", "two", NULL)->parameters, "");
     cr_expect_null(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=1", "three", NULL), "it was dropped");
+    lh_kept_drop(dev, LH_KEPT_BAD, "op", "n=1", "two", NULL);
+    cr_expect_not_null(lh_kept_find(dev, LH_KEPT_BAD, "op", "n=1", "two", NULL), "what is stored stays");
     char *text = read_store(path, sizeof path);
     cr_expect(strstr(text, "\nbest\top\tn=1\tone\trows=6:nv=2\t0.5\t64\t\n"), "%s", text);
     memset(long_field, 'x', sizeof long_field - 1);
@@ -159,14 +162,21 @@ Test(cache, shipped_rows)
     cr_assert_not_null(found);
     cr_expect_str_eq(found->parameters, "rows=6");
     cr_expect_str_eq(best("n=1"), "", "it was not measured here");
+    add(dev, LH_KEPT_RECORDED, "n=1", "one");
+    add(dev, LH_KEPT_CHOSEN, "n=1", "one");
     lh_kept_forget_run(dev);
+    cr_expect_null(lh_kept_find(dev, LH_KEPT_RECORDED, "op", "n=1", NULL, NULL));
+    cr_expect_null(lh_kept_find(dev, LH_KEPT_CHOSEN, "op", "n=1", NULL, NULL));
     cr_expect_not_null(lh_kept_find(dev, LH_KEPT_SHIPPED, "op", "n=2", NULL, NULL));
     add(dev, LH_KEPT_BEST, "n=3", "three");
+    cr_assert_eq(lh_kept_add(dev, &(lh_kept){.kind = LH_KEPT_BEST, .op = "op", .problem = "n=4",
+                                             .variant = "four", .note = "default"}), LEHR_OK);
     lh_str table = {0};
     cr_assert_eq(lh_kept_export(dev, &table), LEHR_OK);
     cr_expect(strstr(lh_str_text(&table), "# device: ") != NULL);
     cr_expect(strstr(lh_str_text(&table), "best\top\tn=3\tthree") != NULL);
     cr_expect_null(strstr(lh_str_text(&table), "n=1"));
+    cr_expect_null(strstr(lh_str_text(&table), "n=4"), "what would be used anyway");
     lh_str_free(&table);
     reopen();
     free(read_store(path, sizeof path));
@@ -191,11 +201,14 @@ Test(cache, writers_do_not_lose_each_others_rows)
     cr_expect_null(lh_kept_find(other, LH_KEPT_BEST, "op", "n=1", NULL, NULL));
     add(dev, LH_KEPT_BEST, "n=1", "first");
     add(other, LH_KEPT_BEST, "n=2", "second");
+    add(dev, LH_KEPT_BEST, "n=3", "first");
+    add(other, LH_KEPT_BEST, "n=3", "second");
     lh_kept_save(dev);
     lehr_device_destroy(&other); /* saves */
     reopen();
     cr_expect_str_eq(best("n=1"), "first");
     cr_expect_str_eq(best("n=2"), "second");
+    cr_expect_str_eq(best("n=3"), "second", "what is saved last holds");
 }
 
 /* Nothing that goes wrong here fails a call, nor changes what it says. */
