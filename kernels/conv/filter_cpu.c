@@ -7,7 +7,7 @@
 
 enum { PARTIAL, REDUCE };                                                    /* exec->kernels */
 enum { BLOCK, IMAGES, BANDS, SLOTS, SHARES, STAGED_FLOATS, BLOCK_FLOATS, BIAS_AT, CHUNK }; /* ->number */
-enum { STAGED_WISH = 192 * 1024 /* bytes */, MAX_ROWS = 9, REDUCE_WISH = 8192 };
+enum { STAGED_WISH = 192 * 1024 /* bytes */, MAX_ROWS = 9, WHOLE_ROWS = 27, REDUCE_WISH = 8192 };
 /* Tasks = slots x shares: enough for the largest CPUs, few enough that partial sums stay cheap. */
 enum { TASKS_WISH = 64, LEAST_SLOTS = 4, MOST_SLOTS = 32 };
 
@@ -27,6 +27,13 @@ static size_t blocks_of(const lh_conv_problem *p, const plan *a)
 
 static bool pointwise(const lh_conv_problem *p) { return p->r == 1 && p->s == 1; }
 
+/* Elements of a filter row, with those that fill its last tile. */
+static size_t patch_of(const lh_conv_problem *p, const plan *a)
+{
+    size_t row = (size_t)(p->s * p->c);
+    return a->rows == WHOLE_ROWS ? row : lh_round_up(row, (size_t)a->rows);
+}
+
 /* Of a 1x1 filter with many output channels the channels of x lie in pieces of a tile or two, each with all
  * positions, so that many positions of a piece fit into the first cache. */
 static bool in_pieces(const lh_conv_problem *p)
@@ -37,7 +44,7 @@ static bool in_pieces(const lh_conv_problem *p)
 static size_t staged_floats(const lh_conv_problem *p, const plan *a, int band, int images)
 {
     size_t positions = (size_t)images * (size_t)(band * p->q);
-    size_t patch = lh_round_up((size_t)(p->s * p->c), (size_t)a->rows);
+    size_t patch = patch_of(p, a);
     if (in_pieces(p)) {
         size_t piece = (size_t)(a->width % a->rows == 0 ? a->width : a->rows);
         return lh_div_up(patch, piece) * (positions * piece + 16);
@@ -91,12 +98,23 @@ static int positions_wish(const lh_conv_problem *p)
     return p->stride_h > 1 || p->stride_w > 1 ? 64 : 128;
 }
 
+/* Whether one tile holds the filter of a first layer, 3x3 with three channels, for a vector of output
+ * channels: then dy is loaded once. */
+static bool whole_filter(const lh_conv_problem *p, const lh_traits *t)
+{
+    return t->vector_width >= 16 && p->r == 3 && p->s == 3 && p->c == 3 && p->k >= 32;
+}
+
 static plan make_plan(const lh_conv_problem *p, const lh_traits *t, int positions)
 {
     plan a = {.width = (int)t->vector_width, .band = 1, .images = 1};
     a.vectors = vectors_per_row(p->k, a.width);
     a.rows = tile_rows(p->s * p->c, a.width >= 16 ? MAX_ROWS : 6);
-    a.in_place = !pointwise(p) && no_padding(p) && p->s * p->c % a.rows == 0;
+    if (whole_filter(p, t)) {
+        a.rows = WHOLE_ROWS;
+        a.vectors = 1;
+    }
+    a.in_place = !pointwise(p) && no_padding(p) && patch_of(p, &a) == (size_t)(p->s * p->c);
     /* Positions far apart share few cache sets; partial blocks must be padded. */
     a.stage_dy = (p->k > 64 && !in_pieces(p)) || p->k % block_of(&a) != 0;
     size_t limit = t->local_bytes < STAGED_WISH ? t->local_bytes : STAGED_WISH;
@@ -143,7 +161,7 @@ lehr_status lh_conv_filter_direct_cpu_prepare(lh_exec *e)
     int positions = LH_TUNABLE(e, "positions", positions_wish(p), 32, 64, 128, 256);
     plan a = make_plan(p, lh_device_traits(e->dev), positions);
     int block = block_of(&a), taps = p->r * p->s;
-    size_t blocks = blocks_of(p, &a), patch = lh_round_up((size_t)(p->s * p->c), (size_t)a.rows);
+    size_t blocks = blocks_of(p, &a), patch = patch_of(p, &a);
     count_tasks(e, p, &a);
     size_t sums = (size_t)e->number[SLOTS] * blocks * (size_t)block;
     e->number[BLOCK] = block;

@@ -9,13 +9,21 @@
  * filter_reduce over (block, chunk of c).  Slot t takes the units t, t + slots, …; a unit is BAND
  * output rows of IMAGES images, staged with their padding in local memory (unless there is none); so
  * are a block's channels of dy with -DSTAGE_DY=1.
- * Register tile: ROWS patch elements x NV vectors of channels, summed over a unit's positions.
+ * Register tile: ROWS patch elements (or the whole filter, of a first layer) x NV vectors of channels,
+ * summed over a unit's positions.
  * Summation order: positions of a unit (without rows that meet padding), units of a slot, slots: it
  * depends on shapes alone. */
 #include "common.cl"
 #include "conv/tile.cl"
 
+#define WHOLE (R > 1 && ROWS == R * S * C) /* a tile has all rows of the filter */
+#if WHOLE
+#define PATCH (S * C)
+#define ROW_AT(i) ((i) / PATCH * PITCH + (i) % PATCH)
+#else
 #define PATCH ((S * C + ROWS - 1) / ROWS * ROWS)
+#define ROW_AT(i) (i)
+#endif
 #define PARTIAL (R * PATCH * BLOCK)
 #define COLS ((Q - 1) * SW + S)
 #define BLOCKS ((K + BLOCK - 1) / BLOCK)
@@ -44,8 +52,12 @@
 #define STEP (SW * C)
 #define ROW_STEP (SH * PITCH)
 #endif
-/* Cache lines of x, and positions of dy, of the next unit that a tile asks for. */
+/* Cache lines of x, and positions of dy, of the next unit that a tile (a row of a whole one) asks for. */
+#if WHOLE
+#define TILES (IMAGES * BAND)
+#else
 #define TILES (R * PATCH / ROWS)
+#endif
 #define AHEAD_LINES (IMAGES * BAND * SH * W * C / 16 / TILES + 1)
 #define AHEAD_POSITIONS (IMAGES * BAND * Q / TILES + 1)
 
@@ -147,22 +159,29 @@ LH_TASK void filter_partial(__global const float *restrict x, __global const flo
 #endif
             size_t asked_dy = next_row * Q;
             size_t wanted_dy = min(asked_dy + IMAGES * BAND * Q, (size_t)images * P * Q);
-            for (int r = 0; r < R; r++) {
+            for (int r = 0; r < (WHOLE ? 1 : R); r++) {
                 /* The rows whose tap r is inside the image. */
                 int top = first * SH - PT + r;
                 int row0 = max(0, (-top + SH - 1) / SH), row1 = min(rows, (H - top + SH - 1) / SH);
+#if WHOLE
+                row0 = 0, row1 = rows;
+#endif
                 for (int j = 0; j < PATCH; j += ROWS) {
                     __global float *to = own + (r * PATCH + j) * BLOCK;
-                    for (int i = 0; i < AHEAD_LINES && asked_x < wanted_x; i++, asked_x += 16)
-                        LH_PREFETCH(x + asked_x);
-                    for (int i = 0; i < AHEAD_POSITIONS && asked_dy < wanted_dy; i++, asked_dy++)
-                        for (int l = 0; l < min(BLOCK, channels); l += 16)
-                            LH_PREFETCH(dy + asked_dy * K + block * BLOCK + l);
+#define ASK                                                                                        \
+    for (int l = 0; l < AHEAD_LINES && asked_x < wanted_x; l++, asked_x += 16)                     \
+        LH_PREFETCH(x + asked_x);                                                                  \
+    for (int l = 0; l < AHEAD_POSITIONS && asked_dy < wanted_dy; l++, asked_dy++)                  \
+        for (int k = 0; k < min(BLOCK, channels); k += 16)                                         \
+            LH_PREFETCH(dy + asked_dy * K + block * BLOCK + k);
+#if !WHOLE
+                    ASK
+#endif
                     TILE_DECLARE
 #define ROW_ZERO(i) a##i = (LH_V)0.0f; SECOND(b##i = (LH_V)0.0f;)
 #define ROW_GET(i) ROW_LOAD(i, to + i * BLOCK)
 #define ROW_PUT(i) ROW_STORE(i, to + i * BLOCK)
-#define ROW_TAP(i) ROW_FMA(i, p[i])
+#define ROW_TAP(i) ROW_FMA(i, p[ROW_AT(i)])
                     if (unit == slot) {
                         EACH_ROW(ROW_ZERO)
                     } else {
@@ -180,6 +199,9 @@ LH_TASK void filter_partial(__global const float *restrict x, __global const flo
                         for (int row = row0; row < row1; row++) {
                             FROM const float *p = input + i * IMAGE + row * ROW_STEP + r * PITCH + j;
                             DY_SPACE const float *d = own_dy + (i * rows + row) * Q * DY_STEP;
+#if WHOLE
+                            ASK
+#endif
                             for (int q = 0; q < Q; q++, p += STEP, d += DY_STEP) {
                                 LOAD_UV(d)
                                 EACH_ROW(ROW_TAP)

@@ -119,6 +119,7 @@ static bool filter_problem(int level, size_t i, void *out)
 {
     static const row more[] = {{15, 32, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, true, false},
                                {5, 64, 14, 8, 64, 3, 3, 1, 1, 1, 1, 1, true, false},
+                               {2, 3, 9, 8, 40, 3, 3, 1, 0, 0, 0, 0, true, false},
                                {2, 20, 5, 6, 128, 1, 1, 1, 0, 0, 0, 0, true, false},
                                {3, 32, 6, 5, 160, 1, 1, 1, 1, 0, 0, 1, false, false}};
     if (level == 2) return problem(level, i, out);
