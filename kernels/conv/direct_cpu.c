@@ -11,7 +11,7 @@ enum { PACK, CONV };                                  /* exec->kernels */
 enum { BAND, BLOCK, STAGED_BYTES, CHUNK };            /* exec->number */
 enum { STAGED_WISH_KB = 128 };
 enum { TASKS_WISH = 64 };                             /* enough to keep any CPU busy */
-enum { PACK_WISH = 8192, UNROLL_MOST = 32 };          /* weights of a task; steps of a tap row */
+enum { PACK_WISH = 8192, UNROLL_MOST = 12 };          /* weights of a task; steps of a tap row */
 
 /* One dimension of a convolution as the kernel sees it, forward or backward data. */
 typedef struct axis {
