@@ -48,7 +48,7 @@ void transform_filters(__global const float *restrict w, __global float *restric
         for (int a = 0; a < POINTS; a++) {
             LH_V g0 = t[3 * a], g1 = t[3 * a + 1], g2 = t[3 * a + 2];
             TRANSFORM_FILTER(g, r)
-#define PUT(b) LH_VSTORE(r##b, 0, u + (POINTS * a + b) * plane + i);
+#define PUT(b) LH_VSTREAM(r##b, 0, u + (POINTS * a + b) * plane + i);
             EACH_POINT(PUT)
 #undef PUT
         }
