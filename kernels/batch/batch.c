@@ -66,7 +66,8 @@ static lehr_status prepare(lh_exec *e, const char *launch) {
 
 static lehr_status prepare_images(lh_exec *e) {
     char launch[32];
-    snprintf(launch, sizeof launch, "-DIMAGES=%d", IMAGES_OF_TASK);
+    snprintf(launch, sizeof launch, "-DIMAGES=%d -DVW=%u", IMAGES_OF_TASK,
+             lh_device_traits(e->dev)->vector_width);
     return prepare(e, launch);
 }
 
