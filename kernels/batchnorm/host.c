@@ -17,6 +17,8 @@ enum {
     APPLY, /* tasks: pixels of a task of apply; groups: work-group size */
     LANES_C,
     LANES_P, /* tasks: vector width, 1; groups: work-group of the sums */
+    MERGE_C,
+    MERGE_P, /* the same of the slots' sums */
 };
 
 /* kernels[], in order of launch: */
@@ -46,7 +48,8 @@ static bool relu(const lh_exec *e)
     return p->act == LH_ACT_RELU && !(p->given && e->op == &lh_batchnorm_backward);
 }
 
-static void tasks_geometry(lh_exec *e, char *options, size_t size) {
+static void tasks_geometry(lh_exec *e, unsigned kernel, char *options, size_t size) {
+    (void)kernel;
     const lh_batchnorm_problem *p = lh_exec_problem(e);
     unsigned width = lh_channel_width(lh_device_traits(e->dev), p->c);
     size_t chunk = most(1, LH_STREAM_CHUNK / (size_t)p->c);
@@ -61,12 +64,21 @@ static void tasks_geometry(lh_exec *e, char *options, size_t size) {
              block_size(p->c / (int)width), chunk);
 }
 
-static void groups_geometry(lh_exec *e, char *options, size_t size) {
+/* Channels of a work-group, a power of two. */
+static size_t channel_lanes(const lh_batchnorm_problem *p, size_t most_lanes, size_t group)
+{
+    size_t lanes = 1;
+    while (lanes < most_lanes && lanes < (size_t)p->c && lanes < group) lanes *= 2;
+    return lanes;
+}
+
+/* Many pixels: wide lines of memory.  Few slots: many lanes, so that a lane waits for few of them. */
+static void groups_geometry(lh_exec *e, unsigned kernel, char *options, size_t size) {
     const lh_batchnorm_problem *p = lh_exec_problem(e);
     const lh_traits *traits = lh_device_traits(e->dev);
-    size_t lanes_c = 1, local = lh_local_size(traits, 128), group = lh_local_size(traits, 256);
-    while (lanes_c < 32 && lanes_c < (size_t)p->c && lanes_c < group) lanes_c *= 2;
-    size_t lanes_p = group / lanes_c;
+    size_t local = lh_local_size(traits, 128), group = lh_local_size(traits, 256);
+    size_t lanes_c = channel_lanes(p, 32, group), lanes_p = group / lanes_c;
+    size_t merge_c = channel_lanes(p, 8, group);
     /* A few dozen pixels per lane, and enough groups to fill a device. */
     size_t per = most(lanes_p, 4096 / (size_t)p->c);
     e->number[TASKS] = 0;
@@ -74,8 +86,11 @@ static void groups_geometry(lh_exec *e, char *options, size_t size) {
     e->number[APPLY] = (int64_t)local;
     e->number[LANES_C] = (int64_t)lanes_c;
     e->number[LANES_P] = (int64_t)lanes_p;
+    e->number[MERGE_C] = (int64_t)merge_c;
+    e->number[MERGE_P] = (int64_t)(group / merge_c);
+    if (kernel == MERGE) lanes_c = merge_c;
     snprintf(options, size, "-DC=%d -DRELU=%d -DADD=%d -DLC=%zu -DLP=%zu -DLOCAL=%zu", p->c,
-             relu(e), p->add, lanes_c, lanes_p, local);
+             relu(e), p->add, lanes_c, group / lanes_c, local);
 }
 
 /* Floats of part [slots][2][C]. */
@@ -86,12 +101,13 @@ static size_t part_size(const lh_exec *e) {
 
 static lehr_status prepare(lh_exec *e, bool tasks, const char *const kernels[3]) {
     char options[256];
-    (tasks ? tasks_geometry : groups_geometry)(e, options, sizeof options);
     lehr_status st = LEHR_OK;
-    for (unsigned i = 0; i < 3 && st == LEHR_OK; i++)
+    for (unsigned i = 0; i < 3 && st == LEHR_OK; i++) {
+        (tasks ? tasks_geometry : groups_geometry)(e, i, options, sizeof options);
         if (kernels[i])
             st = lh_exec_kernel(e, i, tasks ? "batchnorm/tasks.cl" : "batchnorm/groups.cl",
                                 kernels[i], "%s", options);
+    }
     return st;
 }
 
@@ -157,10 +173,10 @@ static lehr_status launch_sums(lh_exec *e, size_t m, unsigned kernel) {
 
 static lehr_status launch_merge(lh_exec *e) {
     const lh_batchnorm_problem *p = lh_exec_problem(e);
-    const size_t local[2] = {(size_t)e->number[LANES_C], (size_t)e->number[LANES_P]};
-    const size_t global[2] = {lh_round_up((size_t)p->c, local[0]), local[1]};
     if (e->number[TASKS])
-        return lh_launch_tasks(e->dev, e->kernels[MERGE], (size_t)p->c / local[0], 1);
+        return lh_launch_tasks(e->dev, e->kernels[MERGE], (size_t)(p->c / e->number[LANES_C]), 1);
+    const size_t local[2] = {(size_t)e->number[MERGE_C], (size_t)e->number[MERGE_P]};
+    const size_t global[2] = {lh_round_up((size_t)p->c, local[0]), local[1]};
     return lh_launch(e->dev, e->kernels[MERGE], 2, global, local);
 }
 

@@ -27,12 +27,14 @@ static size_t pixels(const lh_exec *e, int n)
     return (size_t)n * (size_t)problem_of(e)->h * (size_t)problem_of(e)->w;
 }
 
-/* Work-groups of after_groups.cl: channels x lanes. */
-static void group_shape(const lh_exec *e, size_t shape[2])
+/* Work-groups of after_groups.cl: channels x lanes.  Many pixels: wide lines of memory.  Few slots: many
+ * lanes, so that a lane waits for few of them. */
+static void group_shape(const lh_exec *e, unsigned kernel, size_t shape[2])
 {
+    size_t most = kernel == PASS ? 32 : 8;
     size_t group = lh_local_size(lh_device_traits(e->dev), 256), c = (size_t)problem_of(e)->c;
     shape[0] = 1;
-    while (shape[0] < 32 && shape[0] < c && shape[0] < group) shape[0] *= 2;
+    while (shape[0] < most && shape[0] < c && shape[0] < group) shape[0] *= 2;
     shape[1] = group / shape[0];
 }
 
@@ -49,7 +51,7 @@ static lehr_status build(lh_exec *e, unsigned index, const char *kernel)
     unsigned width = lh_channel_width(traits, p->c);
     size_t shape[2];
     char geometry[64];
-    group_shape(e, shape);
+    group_shape(e, index, shape);
     if (traits->cpu_family)
         snprintf(geometry, sizeof geometry, "-DVW=%u -DVECTORS=%d", width,
                  vectors_together(p->c / (int)width));
@@ -87,7 +89,7 @@ static lehr_status launch(lh_exec *e, unsigned kernel, size_t slots)
     if (traits->cpu_family)
         return lh_launch_tasks(e->dev, e->kernels[kernel],
                                wide / lh_channel_width(traits, problem_of(e)->c), 1);
-    group_shape(e, shape);
+    group_shape(e, kernel, shape);
     const size_t global[2] = {lh_round_up(wide, shape[0]), slots * shape[1]};
     return lh_launch(e->dev, e->kernels[kernel], 2, global, shape);
 }
