@@ -8,8 +8,9 @@
 enum { PARTIAL, REDUCE };                                                    /* exec->kernels */
 enum { BLOCK, IMAGES, BANDS, SLOTS, SHARES, STAGED_FLOATS, BLOCK_FLOATS, BIAS_AT, CHUNK }; /* ->number */
 enum { STAGED_WISH = 192 * 1024 /* bytes */, MAX_ROWS = 9, WHOLE_ROWS = 27, REDUCE_WISH = 8192 };
-/* Tasks = slots x shares: enough for the largest CPUs, few enough that partial sums stay cheap. */
-enum { TASKS_WISH = 64, LEAST_SLOTS = 4, MOST_SLOTS = 32 };
+/* Tasks = slots x shares: enough for the largest CPUs, few enough that partial sums (bytes of all slots) stay
+ * cheap. */
+enum { TASKS_WISH = 64, LEAST_SLOTS = 4, MOST_SLOTS = 32, SUMS_WISH = 4 * 1024 * 1024 };
 
 typedef struct plan {
     int width, vectors, rows; /* register tile */
@@ -136,6 +137,8 @@ static void count_tasks(lh_exec *e, const lh_conv_problem *p, const plan *a)
     size_t slots = pointwise(p) ? units / 4 : lh_div_up(TASKS_WISH, blocks);
     if (slots < LEAST_SLOTS) slots = LEAST_SLOTS;
     if (slots > MOST_SLOTS) slots = MOST_SLOTS;
+    size_t sums = (size_t)p->r * patch_of(p, a) * blocks * (size_t)block_of(a) * sizeof(float);
+    while (slots > LEAST_SLOTS && slots * sums > SUMS_WISH) slots /= 2;
     if (slots > units) slots = units;
     size_t shares = lh_div_up(TASKS_WISH, slots);
     if (pointwise(p) || p->c < 8) shares = blocks < 8 ? 1 : 2;
