@@ -323,7 +323,7 @@ Test(choice, tuning)
             cr_expect_geq(tune.rows[i].ms, 0.9 * tune.rows[tune.winner].ms);
 }
 
-/* Right on the few images that are compared with the reference, wrong at the full batch: cannot win either. */
+/* Right on the few images that are compared with the reference, wrong at the full batch: cannot win. */
 Test(choice, tuning_compares_at_the_full_batch)
 {
     lh_add_problem p = full;

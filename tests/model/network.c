@@ -129,7 +129,7 @@ Test(network, gradients_meet)
                     "h: add with=f\nglobalavgpool\ndense 3\n", BATCH);
 }
 
-/* Two additions that share an input: one gradient in one buffer belongs to several layers, in either order. */
+/* Two additions that share an input: one gradient belongs to several layers, in either order. */
 Test(network, a_gradient_is_shared)
 {
     check_gradients("input 3 8 8\ninit glorot_uniform\na: conv 8 3x3 pad=1\nb: conv 8 3x3 pad=1\n"
