@@ -39,6 +39,7 @@ Test(algebra, canonical_texts)
     resolves("scale(constant() + 1, by=0.5)", "(constant() + 1) * 0.5");
     resolves("constant() for 1ep then (constant() for 2ep then 5%)",
              "constant() for 391st then (constant() for 782st then 5%)");
+    resolves("clip(rex(end=0, over=5st), 0.1, 0.1)", "clip(rex(end=0, over=5st), 0.1, 0.1)");
     resolves("clip(min(rex(), 5%, 1), 0, 1e-3) * (rex() for 10st)",
              "clip(min(rex(end=0, over=9775st), 5%, 1), 0, 0.001) * (rex(end=0, over=10st) for "
              "10st)");
