@@ -63,7 +63,7 @@ static lehr_status prepare(lh_exec *e, lh_stream how, const char *kernel)
     const lh_activation_problem *p = lh_exec_problem(e);
     return lh_stream_kernel(
         e, 0, how, how == LH_STREAM_TASKS ? "activation/tasks.cl" : "activation/elementwise.cl",
-        kernel, "-DKIND=%d", (int)p->kind);
+        kernel, "-DKIND=%d -DSTREAM=%d", (int)p->kind, LH_PAST_CACHES / (int)sizeof(float));
 }
 
 static lehr_status run_forward(lh_exec *e, const lh_args *a, lh_stream how)

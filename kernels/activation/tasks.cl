@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * y = f(x) and dx = dy * f'(x), one work-item per -DCHUNK elements, vectors of -DVW (CPU family).
- * -DKIND: value of lh_activation.  exp, tanh and the normal distribution are written out, because a CPU
- * driver's own may run one element at a time; all are within a few units in the last place, and a NaN
- * stays a NaN.  dx may be dy.  No local memory. */
+ * -DKIND: value of lh_activation; from -DSTREAM elements on results go past the caches.  exp, tanh and
+ * the normal distribution are written out, because a CPU driver's own may run one element at a time; all
+ * are within a few units in the last place, and a NaN stays a NaN.  dx may be dy.  No local memory. */
 #include "common.cl"
 
 #define RELU 1
@@ -124,6 +124,8 @@ LH_TASK void activation_forward(__global const float *x, __global float *y, ulon
                                 float slope)
 {
     size_t i = get_group_id(0) * (size_t)CHUNK, end = min(i + CHUNK, (size_t)count);
+    if (count >= STREAM && LH_ALIGNED(y))
+        for (; i + VW <= end; i += VW) LH_VSTREAM(value(LH_VLOAD(0, x + i), slope), 0, y + i);
     for (; i + VW <= end; i += VW) LH_VSTORE(value(LH_VLOAD(0, x + i), slope), 0, y + i);
     if (i < end) store_rest(value(load_rest(x + i, end - i), slope), end - i, y + i);
 }
@@ -132,6 +134,9 @@ LH_TASK void activation_backward(__global const float *x, __global const float *
                                  __global float *dx, ulong count, float slope)
 {
     size_t i = get_group_id(0) * (size_t)CHUNK, end = min(i + CHUNK, (size_t)count);
+    if (count >= STREAM && LH_ALIGNED(dx))
+        for (; i + VW <= end; i += VW)
+            LH_VSTREAM(LH_VLOAD(0, dy + i) * gradient(LH_VLOAD(0, x + i), slope), 0, dx + i);
     for (; i + VW <= end; i += VW)
         LH_VSTORE(LH_VLOAD(0, dy + i) * gradient(LH_VLOAD(0, x + i), slope), 0, dx + i);
     if (i >= end) return;

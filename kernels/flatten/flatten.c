@@ -54,9 +54,11 @@ void lh_flatten_backward_reference(const void *problem, const lh_host_args *a) {
 static lehr_status prepare(lh_exec *e, bool tasks, int rows, int columns) {
     if (tasks) {
         int width = (int)lh_vector_width(lh_device_traits(e->dev));
+        size_t bytes = count(lh_exec_problem(e), 0, batch(e->problem)) * sizeof(float);
         while (width > rows || width > columns) width /= 2;
         return lh_exec_kernel(e, 0, "flatten/flatten.cl", "flatten_images",
-                              "-DIMAGES -DVW=%d -DROWS=%d -DCOLUMNS=%d", width, rows, columns);
+                              "-DIMAGES -DVW=%d -DROWS=%d -DCOLUMNS=%d -DSTREAM=%d", width, rows,
+                              columns, bytes >= LH_PAST_CACHES);
     }
     return lh_stream_kernel(e, 0, LH_STREAM_ELEMENTWISE, "flatten/flatten.cl", "flatten_elements",
                             "-DROWS=%d -DCOLUMNS=%d", rows, columns);

@@ -3,7 +3,8 @@
  * Per image a transposition [ROWS][COLUMNS] -> [COLUMNS][ROWS]: forward ROWS = h * w pixels and
  * COLUMNS = c channels, backward the other way round.
  *   flatten_elements: one work-item per output element, work-groups of -DLOCAL
- *   flatten_images:   one work-item per image, tiles of VW x VW (-DIMAGES; CPU family)
+ *   flatten_images:   one work-item per image, tiles of VW x VW (-DIMAGES, -DSTREAM=0|1: past the
+ *                     caches; CPU family)
  * No local memory. */
 #include "common.cl"
 #include "transpose.cl"
@@ -36,6 +37,11 @@ LH_TASK void flatten_images(__global const float *restrict in, __global float *r
 {
     in += get_group_id(0) * (size_t)(ROWS * COLUMNS);
     out += get_group_id(0) * (size_t)(ROWS * COLUMNS);
+#if STREAM && ROWS % VW == 0
+    bool stream = LH_ALIGNED(out);
+#else
+    bool stream = false;
+#endif
     EACH_TILE
     {
         int r = min(row, ROWS - VW), c = min(column, COLUMNS - VW);
@@ -43,8 +49,14 @@ LH_TASK void flatten_images(__global const float *restrict in, __global float *r
         #pragma unroll
         for (int i = 0; i < VW; i++) lines[i] = LH_VLOAD(0, in + (r + i) * COLUMNS + c);
         transpose(lines);
-        #pragma unroll
-        for (int i = 0; i < VW; i++) LH_VSTORE(lines[i], 0, out + (c + i) * ROWS + r);
+        __global float *to = out + c * ROWS + r;
+        if (stream) {
+            #pragma unroll
+            for (int i = 0; i < VW; i++) LH_VSTREAM(lines[i], 0, to + i * ROWS);
+        } else {
+            #pragma unroll
+            for (int i = 0; i < VW; i++) LH_VSTORE(lines[i], 0, to + i * ROWS);
+        }
     }
 }
 #endif

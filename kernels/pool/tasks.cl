@@ -21,9 +21,9 @@
 #define EXACT (!PADDED && P * STRIDE_H == H && Q * STRIDE_W == W)
 /* Small whole windows are unrolled: their loops cost more than their arithmetic. */
 #if !PADDED && R * S <= 16
-#define UNROLL _Pragma("unroll")
+#define UNROLL_WINDOW _Pragma("unroll")
 #else
-#define UNROLL
+#define UNROLL_WINDOW
 #endif
 
 typedef struct window {
@@ -88,8 +88,8 @@ LH_V find_maximum(__global const float *x, window v, LH_VI *best)
 {
     LH_V m = load(x, v, R0(v), S0(v));
     LH_VI where = (LH_VI)(R0(v) * S + S0(v));
-    UNROLL for (int r = R0(v); r < R1(v); r++) {
-        UNROLL for (int s = S0(v); s < S1(v); s++) {
+    UNROLL_WINDOW for (int r = R0(v); r < R1(v); r++) {
+        UNROLL_WINDOW for (int s = S0(v); s < S1(v); s++) {
             LH_V value = load(x, v, r, s);
             LH_VI better = (value > m) | (value != value);
             m = select(m, value, better);
@@ -139,8 +139,8 @@ LH_TASK void pool_forward(__global const float *restrict x, __global float *rest
 void put_cell(__global float *dx, window v, int p, int q, LH_V d, LH_VI best)
 {
 #if EXACT
-    UNROLL for (int r = 0; r < STRIDE_H; r++) {
-        UNROLL for (int s = 0; s < STRIDE_W; s++) {
+    UNROLL_WINDOW for (int r = 0; r < STRIDE_H; r++) {
+        UNROLL_WINDOW for (int s = 0; s < STRIDE_W; s++) {
             LH_V share = r < R && s < S ? SHARE(r, s) : ZERO;
             LH_VSTORE(share, 0, dx + ((v.top + r) * W + v.left + s) * C);
         }

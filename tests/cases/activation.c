@@ -14,7 +14,11 @@ static bool problem(int level, size_t i, void *out)
     }
     static const size_t sizes[] = {1, 7, 128, 1000};
     size_t kinds = LH_ACT_COUNT - 1;
-    if (i >= kinds * LH_COUNT(sizes)) return false;
+    if (i == kinds * LH_COUNT(sizes)) { /* large enough to go past the caches */
+        *p = (lh_activation_problem){3, 1398150, LH_ACT_SILU, 0.1f};
+        return true;
+    }
+    if (i > kinds * LH_COUNT(sizes)) return false;
     *p = (lh_activation_problem){3, sizes[i / kinds], (lh_activation)(i % kinds + 1), 0.1f};
     return true;
 }
