@@ -63,7 +63,11 @@ static bool keeps_c(const lh_gemm_problem *p) { return (p->m + p->n + p->k) % 2 
 static void fill(const void *p, unsigned operand, uint64_t seed, void *out, size_t count)
 {
     double *x = out;
+    const lh_gemm_problem *product = p;
     lh_case_uniform(seed, x, count);
+    /* Few results: off centre, so that the largest is not small beside the terms that it is a sum of. */
+    if (operand != LH_GEMM_C && product->m * product->n < 64)
+        for (size_t i = 0; i < count; i++) x[i] += 0.5;
     if (operand == LH_GEMM_C && !keeps_c(p)) /* beta = 0 must not read C: poison shows it */
         for (size_t i = 0; i < count; i++) x[i] = NAN;
 }
