@@ -77,7 +77,7 @@ class Torch(Process):
 
 
 def alternate(contenders, rounds, seconds=1e9, lehr=None):
-    """{name: [ms of each round]}; the first sample of each is warm-up.  Ends early, after three rounds, when
+    """{name: [ms of each round]}; the first sample of each is warm-up.  Each round begins with another.  Ends early, after three rounds, when
     the seconds are spent.  With lehr, its FMA peak is taken around each round.  One in which that changed by more
     than a sixth (on virtual machines it halves and doubles, when two processors become the halves of one and back),
     or in which its threads did not run at once, compares nothing and is made again, until twice the rounds have
@@ -91,9 +91,9 @@ def alternate(contenders, rounds, seconds=1e9, lehr=None):
         count = len(next(iter(times.values())))
         if count >= rounds or (count + len(other) >= 3 and time.monotonic() - start > seconds):
             break
-        row = {}
-        for name, run in contenders.items():
-            row[name] = run()
+        row, first = {}, (count + len(other)) % len(contenders)
+        for name in [*contenders][first:] + [*contenders][:first]:  # who comes first has it easier
+            row[name] = contenders[name]()
             time.sleep(0.01)  # threads that spin after their work fall asleep
         after = peak()
         slower, faster = sorted((before["gflops"], after["gflops"]))
