@@ -2,9 +2,9 @@
  *
  * From layers to steps: which kernels run, in which order, on which values.  ReLU is fused into the
  * conv, dense, batch normalisation or addition before it when nothing else reads that layer; an
- * addition into a batch normalisation before it; and what becomes of a gradient on its way to the
- * layer before (other gradients added, ReLU, the sums of batch normalisation) into the backward data
- * that completes it. */
+ * addition or a pooling into a batch normalisation before it; and what becomes of a gradient on its way
+ * to the layer before (other gradients added, ReLU, the sums of batch normalisation) into the backward
+ * data that completes it. */
 #include "core/model/plan.h"
 
 #include <stdlib.h>
@@ -120,11 +120,26 @@ lh_pool_problem lh_plan_pool(const lh_plan *p, int layer)
                              .pad_right = l->pad_right, .p = l->h, .q = l->w};
 }
 
+/* What a batch normalisation before pooling layer i would do for it. */
+static lh_batchnorm_pool norm_pool(const lh_plan *p, int i)
+{
+    lh_pool_problem pool = lh_plan_pool(p, i);
+    if (pool.pad_top || pool.pad_left || pool.pad_bottom || pool.pad_right) return LH_BATCHNORM_ALONE;
+    if (pool.kind == LH_POOL_AVG && pool.r == pool.h && pool.s == pool.w) return LH_BATCHNORM_MEAN;
+    bool halves = pool.r == 2 && pool.s == 2 && pool.stride_h == 2 && pool.stride_w == 2;
+    if (pool.kind == LH_POOL_MAX && halves && pool.h % 2 == 0 && pool.w % 2 == 0)
+        return LH_BATCHNORM_MAX2;
+    return LH_BATCHNORM_ALONE;
+}
+
 lh_batchnorm_problem lh_plan_norm(const lh_plan *p, int layer)
 {
     const lh_layer *l = &p->m->layers[layer];
-    return (lh_batchnorm_problem){p->net->batch, l->c, l->h * l->w, l->eps, l->momentum,
-                                  lh_plan_fused_act(p, layer)};
+    lh_batchnorm_problem problem = {.n = p->net->batch, .c = l->c, .hw = l->h * l->w, .eps = l->eps,
+                                    .momentum = l->momentum, .act = lh_plan_fused_act(p, layer)};
+    if (p->pooling[layer] >= 0) problem.pool = norm_pool(p, p->pooling[layer]);
+    if (problem.pool == LH_BATCHNORM_MAX2) problem.w = l->w;
+    return problem;
 }
 
 lh_shortcut_problem lh_plan_shortcut(const lh_plan *p, int layer)
@@ -164,7 +179,7 @@ static void analyse(lh_plan *p)
         const lh_layer *l = &p->m->layers[i];
         p->fused_into[i] = p->gradient[i] = p->saved[i] = p->sums[i] = -1;
         p->statistics[i] = -1;
-        p->addition[i] = p->addend[i] = -1;
+        p->addition[i] = p->addend[i] = p->pooling[i] = p->pooled[i] = -1;
         if (l->input >= 0) p->consumers[l->input]++;
         if (l->other >= 0) p->consumers[l->other]++;
     }
@@ -194,6 +209,21 @@ static void analyse_additions(lh_plan *p)
     }
 }
 
+/* Poolings of a batch normalisation, or of its ReLU, that nothing else reads. */
+static void analyse_poolings(lh_plan *p)
+{
+    for (int i = 1; i < p->m->count; i++) {
+        lh_layer_kind kind = p->m->layers[i].kind;
+        if (kind != LH_LAYER_MAXPOOL && kind != LH_LAYER_AVGPOOL) continue;
+        int in = p->m->layers[i].input, norm = p->fused_into[in] >= 0 ? p->fused_into[in] : in;
+        if (!lh_plan_is_norm(p, norm) || p->consumers[in] != 1 || p->addition[norm] >= 0 ||
+            norm_pool(p, i) == LH_BATCHNORM_ALONE)
+            continue;
+        p->pooled[i] = norm;
+        p->pooling[norm] = i;
+    }
+}
+
 static void *numbers(lh_plan *p, size_t count, size_t size)
 {
     void *memory = lh_alloc(p->net->ctx, count, size);
@@ -213,6 +243,8 @@ lehr_status lh_network_plan(lh_network *net)
     p.statistics = numbers(&p, count, sizeof(int));
     p.addition = numbers(&p, count, sizeof(int));
     p.addend = numbers(&p, count, sizeof(int));
+    p.pooling = numbers(&p, count, sizeof(int));
+    p.pooled = numbers(&p, count, sizeof(int));
     p.gradient = numbers(&p, count, sizeof(int));
     p.needs_gradient = numbers(&p, count, sizeof(bool));
     p.undone = numbers(&p, count, sizeof(bool));
@@ -220,6 +252,7 @@ lehr_status lh_network_plan(lh_network *net)
     if (p.status == LEHR_OK) {
         analyse(&p);
         analyse_additions(&p);
+        analyse_poolings(&p);
         p.time = -1;
         net->input_value = net->layer_value[0] = p.eval_value[0] = lh_plan_output(&p, 0);
         p.time = 0;
@@ -235,6 +268,8 @@ lehr_status lh_network_plan(lh_network *net)
     free(p.statistics);
     free(p.addition);
     free(p.addend);
+    free(p.pooling);
+    free(p.pooled);
     free(p.gradient);
     free(p.gradient_uses);
     free(p.needs_gradient);

@@ -152,7 +152,8 @@ static void backward_dense(lh_plan *p, int i, int dy)
 
 static void backward_norm(lh_plan *p, int i, int dy)
 {
-    int in = p->m->layers[i].input, dx = in_place(p, i, dy);
+    int in = p->m->layers[i].input;
+    int dx = p->pooling[i] >= 0 ? lh_plan_output(p, in) : in_place(p, i, dy);
     lh_batchnorm_problem problem = lh_plan_norm(p, i);
     problem.given = p->sums[i] >= 0;
     lh_net_step *s = lh_plan_step(p, &lh_batchnorm_backward, &problem, i, LH_PHASE_BACKWARD);
@@ -184,6 +185,10 @@ static void backward_simple(lh_plan *p, int i, const lh_op *op, const void *prob
 
 static void backward_pool(lh_plan *p, int i, int dy)
 {
+    if (p->pooled[i] >= 0) {
+        contribute(p, p->pooled[i], dy);
+        return;
+    }
     lh_pool_problem problem = lh_plan_pool(p, i);
     int in = p->m->layers[i].input, origin = p->fused_into[in];
     bool max = problem.kind == LH_POOL_MAX;

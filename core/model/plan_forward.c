@@ -121,6 +121,10 @@ static void forward_layer(lh_plan *p, int i, lh_phase phase)
     case LH_LAYER_DROPOUT: forward_dropout(p, i, phase); break;
     case LH_LAYER_MAXPOOL:
     case LH_LAYER_AVGPOOL:
+        if (p->pooled[i] >= 0) {
+            forward_norm(p, p->pooled[i], phase);
+            break;
+        }
         pool = lh_plan_pool(p, i);
         forward_step(p, &lh_pool_forward, &pool, i, phase, LH_POOLF_X, LH_POOLF_Y);
         break;
@@ -143,16 +147,17 @@ static void forward_layer(lh_plan *p, int i, lh_phase phase)
 void lh_plan_forward(lh_plan *p)
 {
     for (int i = 1; i < p->m->count && p->status == LEHR_OK; i++) {
+        if (lh_plan_is_norm(p, i) && (p->addition[i] >= 0 || p->pooling[i] >= 0))
+            continue; /* when the addition's or the pooling's turn comes */
         if (p->fused_into[i] >= 0) {
             p->net->layer_value[i] = p->net->layer_value[p->fused_into[i]];
             p->eval_value[i] = p->eval_value[p->fused_into[i]];
             continue;
         }
-        if (lh_plan_is_norm(p, i) && p->addition[i] >= 0) continue; /* when the addition's turn comes */
         p->net->layer_value[i] = lh_plan_output(p, i);
-        if (p->addend[i] >= 0)
-            p->net->layer_value[p->addend[i]] = p->eval_value[p->addend[i]] =
-                p->net->layer_value[i];
+        int norm = p->addend[i] >= 0 ? p->addend[i] : p->pooled[i];
+        if (norm >= 0)
+            p->net->layer_value[norm] = p->eval_value[norm] = p->net->layer_value[i];
         p->eval_value[i] = p->m->layers[i].kind == LH_LAYER_DROPOUT
                                ? p->eval_value[p->m->layers[i].input]
                                : p->net->layer_value[i];

@@ -13,9 +13,16 @@ static size_t elements(const lh_batchnorm_problem *p, int n) {
     return (size_t)n * p->hw * p->c;
 }
 
+/* Of y and dy. */
+static size_t pooled(const lh_batchnorm_problem *p, int n) {
+    if (p->pool == LH_BATCHNORM_MEAN) return (size_t)n * p->c;
+    return elements(p, n) / (p->pool == LH_BATCHNORM_MAX2 ? 4 : 1);
+}
+
 static size_t count_train(const void *problem, unsigned operand, int n) {
     const lh_batchnorm_problem *p = problem;
-    if (operand == LH_BNT_X || operand == LH_BNT_Y) return elements(p, n);
+    if (operand == LH_BNT_X) return elements(p, n);
+    if (operand == LH_BNT_Y) return pooled(p, n);
     if (operand == LH_BNT_ADD) return p->add ? elements(p, n) : 0;
     if (operand == LH_BNT_STATS) return p->given ? 2 * (size_t)p->c : 0;
     return (size_t)p->c * (operand == LH_BNT_SAVED ? 4 : 1);
@@ -24,12 +31,14 @@ static size_t count_train(const void *problem, unsigned operand, int n) {
 static size_t count_eval(const void *problem, unsigned operand, int n) {
     const lh_batchnorm_problem *p = problem;
     if (operand == LH_BNE_ADD) return p->add ? elements(p, n) : 0;
-    return operand == LH_BNE_X || operand == LH_BNE_Y ? elements(p, n) : (size_t)p->c;
+    if (operand == LH_BNE_Y) return pooled(p, n);
+    return operand == LH_BNE_X ? elements(p, n) : (size_t)p->c;
 }
 
 static size_t count_backward(const void *problem, unsigned operand, int n) {
     const lh_batchnorm_problem *p = problem;
-    if (operand == LH_BNB_X || operand == LH_BNB_DY || operand == LH_BNB_DX) return elements(p, n);
+    if (operand == LH_BNB_X || operand == LH_BNB_DX) return elements(p, n);
+    if (operand == LH_BNB_DY) return pooled(p, n);
     if (operand == LH_BNB_SUMS) return p->given ? 2 * (size_t)p->c : 0;
     return (size_t)p->c * (operand == LH_BNB_SAVED ? 4 : 1);
 }
@@ -44,7 +53,15 @@ static const char *invalid(const void *problem) {
     if (p->hw > INT_MAX / p->n) return "more than 2^31 pixels in a batch";
     if (!(p->eps >= 0)) return "negative eps";
     if (p->act != LH_ACT_NONE && p->act != LH_ACT_RELU) return "activation is not none or relu";
+    if (p->pool && p->add) return "pooling excludes an addition";
+    if (p->pool == LH_BATCHNORM_MAX2 && (p->w < 2 || p->w % 2 || p->hw % (2 * p->w)))
+        return "pooling 2x2 needs an even number of rows and columns";
     return NULL;
+}
+
+static const char *invalid_backward(const void *problem) {
+    const lh_batchnorm_problem *p = problem;
+    return p->pool && p->given ? "pooling excludes given sums" : invalid(problem);
 }
 
 static double flops_train(const void *problem, int n) {
@@ -59,9 +76,13 @@ static double flops_backward(const void *problem, int n) {
 
 static void describe(const void *problem, char *out, size_t size) {
     const lh_batchnorm_problem *p = problem;
-    snprintf(out, size, "n=%d c=%d hw=%d eps=%g momentum=%g act=%s%s%s", p->n, p->c, p->hw,
-             (double)p->eps, (double)p->momentum, lh_activation_name(p->act), p->add ? " add" : "",
-             p->given ? " given" : "");
+    static const char *const pools[] = {"", " mean", " max2 w="};
+    int which = p->pool == LH_BATCHNORM_MAX2 ? 2 : p->pool == LH_BATCHNORM_MEAN;
+    int end = snprintf(out, size, "n=%d c=%d hw=%d eps=%g momentum=%g act=%s%s%s%s", p->n, p->c,
+                       p->hw, (double)p->eps, (double)p->momentum, lh_activation_name(p->act),
+                       p->add ? " add" : "", p->given ? " given" : "", pools[which]);
+    if (which == 2 && end > 0 && (size_t)end < size)
+        snprintf(out + end, size - (size_t)end, "%d", p->w);
 }
 
 static const lh_operand train_operands[] = {{"x", LH_IN, LH_F32},
@@ -91,7 +112,7 @@ static const lh_variant eval_variants[] = {
     {"tasks_cpu", lh_declines_without_cpu, lh_batchnorm_prepare_eval_tasks, lh_batchnorm_run_eval},
     {"groups", lh_declines_never, lh_batchnorm_prepare_eval_groups, lh_batchnorm_run_eval}};
 static const lh_variant backward_variants[] = {
-    {"tasks_cpu", lh_declines_without_cpu, lh_batchnorm_prepare_backward_tasks,
+    {"tasks_cpu", lh_batchnorm_declines_backward_tasks, lh_batchnorm_prepare_backward_tasks,
      lh_batchnorm_run_backward},
     {"groups", lh_declines_never, lh_batchnorm_prepare_backward_groups, lh_batchnorm_run_backward}};
 
@@ -158,7 +179,7 @@ const lh_op lh_batchnorm_backward = {"batchnorm.backward",
                                      LH_VARIANTS(backward_variants),
                                      count_backward,
                                      batch,
-                                     invalid,
+                                     invalid_backward,
                                      lh_batchnorm_backward_reference,
                                      flops_backward,
                                      describe,

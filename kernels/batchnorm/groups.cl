@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Batch normalisation over pixels [m][C], for devices with work-groups.  -DC, -DRELU=0|1, -DADD=0|1.
+ * Batch normalisation over pixels [m][C], for devices with work-groups.  -DC, -DRELU=0|1, -DADD=0|1;
+ * -DPOOL=0|1|2: nothing, the maximum of 2x2 windows (-DW columns a row), the mean of images (-DHW pixels).
  * Sums are taken per slot of "per" pixels, then over slots; both in a fixed order:
  *   statistics, backward_sums   group (tile, slot) of -DLC channels x -DLP lanes: lane l takes
  *                               pixels l, l + LP, ...; then a halving tree in LC * LP floats of
  *                               local memory; reads are coalesced over channels
  *   merge, backward_merge       group (tile): lane l takes slots l, l + LP, …; the same tree
  *   coefficients                one work-item per channel
- *   apply, backward_apply       one work-item per element, work-groups of -DLOCAL
+ *   apply, backward_apply       one work-item per element of what it writes, work-groups of -DLOCAL
  * part [slots][2][C] holds mean and sum of squared deviations of each slot (shifted by its first
  * pixel, so that |mean| >> sd costs no digits), or sum dz and sum dz * (x - mean).  Backward's work
  * is terms [3][C], then part: dx = terms0 * dz + terms1 * (x - mean) + terms2. */
@@ -33,6 +34,41 @@ float through(float x, float dy, float scale, float shift)
     return fma(x, scale, shift) > 0.0f ? dy : 0.0f;
 #else
     return dy;
+#endif
+}
+
+#if POOL == 1
+/* Number in its window, row by row, of the first maximum or last NaN, which is *maximum. */
+uint find_maximum(__global const float *window, float scale, float shift, float *maximum)
+{
+    uint best = 0;
+    float m = act(fma(window[0], scale, shift));
+    for (uint k = 1; k < 4; k++) {
+        float z = act(fma(window[((size_t)(k / 2) * W + k % 2) * C], scale, shift));
+        if (z > m || isnan(z)) {
+            m = z;
+            best = k;
+        }
+    }
+    *maximum = m;
+    return best;
+}
+#endif
+
+/* The gradient dz at a pixel; x and dy point at the channel. */
+float gradient(__global const float *x, __global const float *dy, size_t pixel, float scale,
+               float shift)
+{
+    float v = x[pixel * C];
+#if POOL == 1 /* rows are even in number: no window lies in two images */
+    size_t row = pixel / W, column = pixel % W;
+    float maximum, d = dy[(row / 2 * (W / 2) + column / 2) * C];
+    uint best = find_maximum(x + (row / 2 * 2 * W + column / 2 * 2) * C, scale, shift, &maximum);
+    return best == row % 2 * 2 + column % 2 ? through(v, d, scale, shift) : 0.0f;
+#elif POOL == 2
+    return through(v, dy[pixel / HW * C] / HW, scale, shift);
+#else
+    return through(v, dy[pixel * C], scale, shift);
 #endif
 }
 
@@ -105,13 +141,27 @@ EACH void batchnorm_apply(__global const float *x, __global const float *saved,
                           __global const float *add, __global float *y, uint pixels)
 {
     size_t i = get_global_id(0);
-    if (i >= (size_t)pixels * C) return;
     int c = (int)(i % C);
-    float z = fma(x[i], saved[c], saved[C + c]);
+    float scale = saved[c], shift = saved[C + c];
+#if POOL == 1
+    if (i >= (size_t)(pixels / 4) * C) return;
+    size_t row = i / C / (W / 2), column = i / C % (W / 2);
+    float maximum;
+    find_maximum(x + (2 * row * W + 2 * column) * C + c, scale, shift, &maximum);
+    y[i] = maximum;
+#elif POOL == 2
+    if (i >= (size_t)(pixels / HW) * C) return;
+    float sum = 0.0f;
+    for (uint k = 0; k < HW; k++) sum += act(fma(x[(i / C * HW + k) * C + c], scale, shift));
+    y[i] = sum / HW;
+#else
+    if (i >= (size_t)pixels * C) return;
+    float z = fma(x[i], scale, shift);
 #if ADD
     z += add[i];
 #endif
     y[i] = act(z);
+#endif
 }
 
 GROUP void batchnorm_backward_sums(__global const float *x, __global const float *dy,
@@ -123,9 +173,9 @@ GROUP void batchnorm_backward_sums(__global const float *x, __global const float
     uint slot = (uint)get_group_id(1), first = slot * per, last = min(first + per, pixels);
     float scale = saved[c], shift = saved[C + c], mean = saved[2 * C + c], s = 0.0f, q = 0.0f;
     for (uint i = first + (uint)get_local_id(1); i < last; i += LP) {
-        float v = x[(size_t)i * C + c], dz = through(v, dy[(size_t)i * C + c], scale, shift);
+        float dz = gradient(x + c, dy + c, i, scale, shift);
         s += dz;
-        q = fma(dz, v - mean, q);
+        q = fma(dz, x[(size_t)i * C + c] - mean, q);
     }
     s = sum_lanes(s, scratch);
     q = sum_lanes(q, scratch);
@@ -167,7 +217,7 @@ EACH void batchnorm_backward_apply(__global const float *x, __global const float
     size_t i = get_global_id(0);
     if (i >= (size_t)pixels * C) return;
     int c = (int)(i % C);
-    float dz = through(x[i], dy[i], saved[c], saved[C + c]);
+    float dz = gradient(x + c, dy + c, i / C, saved[c], saved[C + c]);
     float centred = x[i] - saved[2 * C + c];
     dx[i] = fma(terms[c], dz, fma(terms[C + c], centred, terms[2 * C + c]));
 }

@@ -8,13 +8,13 @@
 
 #include "kernels/stream.h"
 
-enum { MAX_SLOTS = 1024 };
+enum { MAX_SLOTS = 1024, MAX_COLUMNS = 1024 };
 
 /* number[]: */
 enum {
     TASKS, /* 1: kernels of tasks.cl, 0: of groups.cl */
     PER,   /* pixels of a slot */
-    APPLY, /* tasks: pixels of a task of apply; groups: work-group size */
+    APPLY, /* tasks: pixels of x of a task of apply; groups: work-group size */
     LANES_C,
     LANES_P, /* tasks: vector width, 1; groups: work-group of the sums */
     MERGE_C,
@@ -34,9 +34,9 @@ static size_t most(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-/* Vectors summed at a time: their sums, and the channel's numbers, stay in registers. */
-static int block_size(int vectors) {
-    for (int block = 8; block > 1; block--)
+/* Vectors summed at a time, at most `limit`: their sums, and the channel's numbers, stay in registers. */
+static int block_size(int vectors, int limit) {
+    for (int block = limit; block > 1; block--)
         if (vectors % block == 0) return block;
     return 1;
 }
@@ -48,20 +48,42 @@ static bool relu(const lh_exec *e)
     return p->act == LH_ACT_RELU && !(p->given && e->op == &lh_batchnorm_backward);
 }
 
-static void tasks_geometry(lh_exec *e, unsigned kernel, char *options, size_t size) {
+static bool backward(const lh_exec *e) {
+    return e->op == &lh_batchnorm_backward;
+}
+
+/* Pixels that a task takes together. */
+static size_t unit(const lh_exec *e)
+{
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    if (p->pool == LH_BATCHNORM_MAX2) return 2 * (size_t)p->w;
+    return p->pool == LH_BATCHNORM_MEAN && !backward(e) ? (size_t)p->hw : 1;
+}
+
+/* Bytes of what apply writes. */
+static size_t applied(const lh_exec *e)
+{
+    _Static_assert((int)LH_BNT_Y == (int)LH_BNE_Y, "y is one operand of train and eval");
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    return sizeof(float) * e->op->count(p, backward(e) ? LH_BNB_DX : LH_BNT_Y, p->n);
+}
+
+static void tasks_geometry(lh_exec *e, unsigned kernel, char *shape, size_t size) {
     (void)kernel;
     const lh_batchnorm_problem *p = lh_exec_problem(e);
     unsigned width = lh_channel_width(lh_device_traits(e->dev), p->c);
     size_t chunk = most(1, LH_STREAM_CHUNK / (size_t)p->c);
+    size_t per = most(chunk, lh_div_up(pixels(e, p->n), MAX_SLOTS));
+    int limit = 8;
+    if (backward(e) && p->pool == LH_BATCHNORM_MAX2) /* half a row's gradients wait: 32 KiB at most */
+        while (limit > 1 && (size_t)limit * width * (size_t)p->w > 8192) limit--;
     e->number[TASKS] = 1;
-    e->number[PER] = (int64_t)most(chunk, lh_div_up(pixels(e, p->n), MAX_SLOTS));
-    e->number[APPLY] = (int64_t)chunk;
+    e->number[PER] = (int64_t)(backward(e) ? lh_round_up(per, unit(e)) : per);
+    e->number[APPLY] = (int64_t)lh_round_up(chunk, unit(e));
     e->number[LANES_C] = width;
     e->number[LANES_P] = 1;
-    snprintf(options, size, "-DC=%d -DRELU=%d -DADD=%d -DPAST=%d -DVW=%u -DBLOCK=%d -DAPPLY=%zu",
-             p->c, relu(e), p->add,
-             pixels(e, p->n) * (size_t)p->c * sizeof(float) >= LH_PAST_CACHES, width,
-             block_size(p->c / (int)width), chunk);
+    snprintf(shape, size, "-DC=%d -DVW=%u -DBLOCK=%d", p->c, width,
+             block_size(p->c / (int)width, limit));
 }
 
 /* Channels of a work-group, a power of two. */
@@ -73,7 +95,7 @@ static size_t channel_lanes(const lh_batchnorm_problem *p, size_t most_lanes, si
 }
 
 /* Many pixels: wide lines of memory.  Few slots: many lanes, so that a lane waits for few of them. */
-static void groups_geometry(lh_exec *e, unsigned kernel, char *options, size_t size) {
+static void groups_geometry(lh_exec *e, unsigned kernel, char *shape, size_t size) {
     const lh_batchnorm_problem *p = lh_exec_problem(e);
     const lh_traits *traits = lh_device_traits(e->dev);
     size_t local = lh_local_size(traits, 128), group = lh_local_size(traits, 256);
@@ -89,8 +111,21 @@ static void groups_geometry(lh_exec *e, unsigned kernel, char *options, size_t s
     e->number[MERGE_C] = (int64_t)merge_c;
     e->number[MERGE_P] = (int64_t)(group / merge_c);
     if (kernel == MERGE) lanes_c = merge_c;
-    snprintf(options, size, "-DC=%d -DRELU=%d -DADD=%d -DLC=%zu -DLP=%zu -DLOCAL=%zu", p->c,
-             relu(e), p->add, lanes_c, group / lanes_c, local);
+    snprintf(shape, size, "-DC=%d -DLC=%zu -DLP=%zu -DLOCAL=%zu", p->c, lanes_c, group / lanes_c, local);
+}
+
+/* What kernels that see the activation, an addition or a pooling need beside the shape.  The others go
+ * without, and layers of one shape share them. */
+static void full_options(const lh_exec *e, const char *shape, char *options, size_t size)
+{
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    int end = snprintf(options, size, "%s -DRELU=%d -DADD=%d", shape, relu(e), p->add);
+    size_t at = (size_t)end;
+    if (e->number[TASKS])
+        at += (size_t)snprintf(options + at, size - at, " -DPAST=%d -DAPPLY=%d",
+                               applied(e) >= LH_PAST_CACHES, (int)e->number[APPLY]);
+    if (p->pool == LH_BATCHNORM_MAX2) snprintf(options + at, size - at, " -DPOOL=1 -DW=%d", p->w);
+    if (p->pool == LH_BATCHNORM_MEAN) snprintf(options + at, size - at, " -DPOOL=2 -DHW=%d", p->hw);
 }
 
 /* Floats of part [slots][2][C]. */
@@ -99,16 +134,35 @@ static size_t part_size(const lh_exec *e) {
     return lh_div_up(pixels(e, p->n), (size_t)e->number[PER]) * 2 * (size_t)p->c;
 }
 
+/* Where a family's kernel for this problem is. */
+static const char *source(const lh_exec *e, bool tasks, unsigned kernel)
+{
+    const lh_batchnorm_problem *p = lh_exec_problem(e);
+    if (!tasks) return "batchnorm/groups.cl";
+    bool pooled = p->pool == LH_BATCHNORM_MAX2 ? kernel == LAST || (backward(e) && kernel == SUMS)
+                                               : p->pool && kernel == LAST && !backward(e);
+    return pooled ? "batchnorm/pooled_tasks.cl" : "batchnorm/tasks.cl";
+}
+
 static lehr_status prepare(lh_exec *e, bool tasks, const char *const kernels[3]) {
-    char options[256];
+    char shape[128], options[256];
     lehr_status st = LEHR_OK;
     for (unsigned i = 0; i < 3 && st == LEHR_OK; i++) {
-        (tasks ? tasks_geometry : groups_geometry)(e, i, options, sizeof options);
+        bool general = i == MERGE || (i == SUMS && !backward(e));
+        (tasks ? tasks_geometry : groups_geometry)(e, i, shape, sizeof shape);
+        full_options(e, shape, options, sizeof options);
         if (kernels[i])
-            st = lh_exec_kernel(e, i, tasks ? "batchnorm/tasks.cl" : "batchnorm/groups.cl",
-                                kernels[i], "%s", options);
+            st = lh_exec_kernel(e, i, source(e, tasks, i), kernels[i], "%s",
+                                general ? shape : options);
     }
     return st;
+}
+
+const char *lh_batchnorm_declines_backward_tasks(const void *problem, const lh_traits *traits)
+{
+    const lh_batchnorm_problem *p = problem;
+    if (p->pool == LH_BATCHNORM_MAX2 && p->w > MAX_COLUMNS) return "pools rows of at most 1024 pixels";
+    return lh_declines_without_cpu(problem, traits);
 }
 
 static lehr_status prepare_train(lh_exec *e, bool tasks) {
@@ -180,11 +234,11 @@ static lehr_status launch_merge(lh_exec *e) {
     return lh_launch(e->dev, e->kernels[MERGE], 2, global, local);
 }
 
-static lehr_status launch_apply(lh_exec *e, size_t m) {
-    const lh_batchnorm_problem *p = lh_exec_problem(e);
-    size_t size = (size_t)e->number[APPLY];
+static lehr_status launch_apply(lh_exec *e, const lh_args *a) {
+    size_t size = (size_t)e->number[APPLY], m = pixels(e, a->n);
     if (e->number[TASKS]) return lh_launch_tasks(e->dev, e->kernels[LAST], lh_div_up(m, size), 1);
-    return lh_launch_1d(e->dev, e->kernels[LAST], m * (size_t)p->c, size);
+    unsigned written = backward(e) ? LH_BNB_DX : LH_BNT_Y;
+    return lh_launch_1d(e->dev, e->kernels[LAST], e->op->count(e->problem, written, a->n), size);
 }
 
 static lehr_status run_given(lh_exec *e, const lh_args *a, size_t m, double momentum)
@@ -231,7 +285,7 @@ lehr_status lh_batchnorm_run_train(lh_exec *e, const lh_args *a)
         st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmmu", a->buf[LH_BNT_X],
                             a->buf[LH_BNT_SAVED], added(e, a, LH_BNT_ADD), a->buf[LH_BNT_Y],
                             (unsigned)m);
-    return st != LEHR_OK ? st : launch_apply(e, m);
+    return st != LEHR_OK ? st : launch_apply(e, a);
 }
 
 lehr_status lh_batchnorm_run_eval(lh_exec *e, const lh_args *a) {
@@ -244,7 +298,7 @@ lehr_status lh_batchnorm_run_eval(lh_exec *e, const lh_args *a) {
     if (st == LEHR_OK)
         st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmmu", a->buf[LH_BNE_X], a->workspace,
                             added(e, a, LH_BNE_ADD), a->buf[LH_BNE_Y], (unsigned)m);
-    return st != LEHR_OK ? st : launch_apply(e, m);
+    return st != LEHR_OK ? st : launch_apply(e, a);
 }
 
 lehr_status lh_batchnorm_run_backward(lh_exec *e, const lh_args *a) {
@@ -266,5 +320,5 @@ lehr_status lh_batchnorm_run_backward(lh_exec *e, const lh_args *a) {
     if (st == LEHR_OK)
         st = lh_kernel_args(e->dev, e->kernels[LAST], "mmmmmu", a->buf[LH_BNB_X], a->buf[LH_BNB_DY],
                             a->buf[LH_BNB_SAVED], a->workspace, a->buf[LH_BNB_DX], count);
-    return st != LEHR_OK ? st : launch_apply(e, m);
+    return st != LEHR_OK ? st : launch_apply(e, a);
 }

@@ -7,6 +7,9 @@
 
 #include "kernels/batchnorm/batchnorm.h"
 
+/* Longer rows than its window sums have memory for. */
+const char *lh_batchnorm_declines_backward_tasks(const void *problem, const lh_traits *traits);
+
 lehr_status lh_batchnorm_prepare_train_tasks(lh_exec *e);
 lehr_status lh_batchnorm_prepare_train_groups(lh_exec *e);
 lehr_status lh_batchnorm_prepare_eval_tasks(lh_exec *e);

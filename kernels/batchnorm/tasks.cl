@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * Batch normalisation over pixels [m][C], one work-item per task (CPU family).  -DC, -DRELU=0|1, -DADD=0|1;
- * -DPAST=0|1: y is stored past the caches; -DVW divides C; -DBLOCK vectors are summed at a time (BLOCK * VW
- * divides C); -DAPPLY pixels of a task of apply.
+ * -DPOOL=2 (backward): dy is that of the mean of -DHW pixels; -DPAST=0|1: y is stored past the caches;
+ * -DVW divides C; -DBLOCK vectors are summed at a time (BLOCK * VW divides C); -DAPPLY pixels of a task of
+ * apply.  What is not given is 0; statistics and merges need only C, VW, BLOCK.
  * The kernels, their arguments and part [slots][2][C] are those of groups.cl:
  *   statistics, backward_sums            task = slot of "per" pixels, summed in order
  *   merge, coefficients, backward_merge  task = VW channels, slots summed in order
  *   apply, backward_apply                task = APPLY pixels
  * No local memory, no barriers. */
-#include "common.cl"
-
-#define WIDE (BLOCK * VW)
-#define ZERO ((LH_V)(0.0f))
-
-/* A NaN stays a NaN: it is not below zero. */
-#if RELU
-#define ACT(z) select(z, ZERO, (z) < ZERO)
-#define THROUGH(x, dy, scale, shift) select(ZERO, dy, fma(x, scale, shift) > ZERO)
-#else
-#define ACT(z) (z)
-#define THROUGH(x, dy, scale, shift) (dy)
-#endif
-
-#if PAST
-#define PUT LH_VSTREAM
-#else
-#define PUT LH_VSTORE
-#endif
+#include "batchnorm/vectors.cl"
 
 LH_TASK void batchnorm_statistics(__global const float *restrict x, __global float *restrict part,
                                   uint pixels, uint per)
@@ -97,57 +80,6 @@ LH_TASK void batchnorm_coefficients(__global const float *gamma, __global const 
     LH_VSTORE(fma(-LH_VLOAD(t, mean), scale, LH_VLOAD(t, beta)), t, saved + C);
 }
 
-LH_TASK void batchnorm_apply(__global const float *restrict x, __global const float *restrict saved,
-                             __global const float *restrict add, __global float *restrict y,
-                             uint pixels)
-{
-    size_t i = get_group_id(0) * (size_t)APPLY, end = min(i + APPLY, (size_t)pixels);
-    for (; i < end; i++)
-        for (int c = 0; c < C; c += VW) {
-            LH_V z = fma(LH_VLOAD(0, x + i * C + c), LH_VLOAD(0, saved + c),
-                         LH_VLOAD(0, saved + C + c));
-#if ADD
-            z += LH_VLOAD(0, add + i * C + c);
-#endif
-            PUT(ACT(z), 0, y + i * C + c);
-        }
-}
-
-LH_TASK void batchnorm_backward_sums(__global const float *restrict x,
-                                     __global const float *restrict dy,
-                                     __global const float *restrict saved,
-                                     __global float *restrict work, uint pixels, uint per)
-{
-    size_t first = get_group_id(0) * (size_t)per * C;
-    uint count = min(per, pixels - (uint)get_group_id(0) * per);
-    x += first;
-    dy += first;
-    __global float *part = work + 3 * C + get_group_id(0) * (size_t)(2 * C);
-    for (int c = 0; c < C; c += WIDE) {
-        LH_V scale[BLOCK], shift[BLOCK], mean[BLOCK], s[BLOCK], q[BLOCK];
-#pragma unroll
-        for (int b = 0; b < BLOCK; b++) {
-            scale[b] = LH_VLOAD(b, saved + c);
-            shift[b] = LH_VLOAD(b, saved + C + c);
-            mean[b] = LH_VLOAD(b, saved + 2 * C + c);
-            s[b] = q[b] = ZERO;
-        }
-        for (uint i = 0; i < count; i++)
-#pragma unroll
-            for (int b = 0; b < BLOCK; b++) {
-                LH_V v = LH_VLOAD(b, x + (size_t)i * C + c);
-                LH_V dz = THROUGH(v, LH_VLOAD(b, dy + (size_t)i * C + c), scale[b], shift[b]);
-                s[b] += dz;
-                q[b] = fma(dz, v - mean[b], q[b]);
-            }
-#pragma unroll
-        for (int b = 0; b < BLOCK; b++) {
-            LH_VSTORE(s[b], b, part + c);
-            LH_VSTORE(q[b], b, part + C + c);
-        }
-    }
-}
-
 LH_TASK void batchnorm_backward_merge(__global float *work, __global const float *part, int at,
                                       __global const float *gamma, __global const float *saved,
                                       __global float *dgamma, __global float *dbeta, uint pixels,
@@ -169,6 +101,64 @@ LH_TASK void batchnorm_backward_merge(__global float *work, __global const float
     LH_VSTORE(-direct * s / (float)pixels, t, work + 2 * C);
 }
 
+#ifdef APPLY
+/* Vector b from channel c on of the gradient of y at a pixel. */
+#if POOL == 2
+#define DY(b, pixel, c) (LH_VLOAD(b, dy + (pixel) / HW * C + (c)) / (float)HW)
+#else
+#define DY(b, pixel, c) LH_VLOAD(b, dy + (pixel) * C + (c))
+#endif
+
+LH_TASK void batchnorm_apply(__global const float *restrict x, __global const float *restrict saved,
+                             __global const float *restrict add, __global float *restrict y,
+                             uint pixels)
+{
+    size_t i = get_group_id(0) * (size_t)APPLY, end = min(i + APPLY, (size_t)pixels);
+    for (; i < end; i++)
+        for (int c = 0; c < C; c += VW) {
+            LH_V z = fma(LH_VLOAD(0, x + i * C + c), LH_VLOAD(0, saved + c),
+                         LH_VLOAD(0, saved + C + c));
+#if ADD
+            z += LH_VLOAD(0, add + i * C + c);
+#endif
+            PUT(ACT(z), 0, y + i * C + c);
+        }
+}
+
+LH_TASK void batchnorm_backward_sums(__global const float *restrict x,
+                                     __global const float *restrict dy,
+                                     __global const float *restrict saved,
+                                     __global float *restrict work, uint pixels, uint per)
+{
+    size_t first = get_group_id(0) * (size_t)per;
+    uint count = min(per, pixels - (uint)first);
+    x += first * C;
+    __global float *part = work + 3 * C + get_group_id(0) * (size_t)(2 * C);
+    for (int c = 0; c < C; c += WIDE) {
+        LH_V scale[BLOCK], shift[BLOCK], mean[BLOCK], s[BLOCK], q[BLOCK];
+#pragma unroll
+        for (int b = 0; b < BLOCK; b++) {
+            scale[b] = LH_VLOAD(b, saved + c);
+            shift[b] = LH_VLOAD(b, saved + C + c);
+            mean[b] = LH_VLOAD(b, saved + 2 * C + c);
+            s[b] = q[b] = ZERO;
+        }
+        for (uint i = 0; i < count; i++)
+#pragma unroll
+            for (int b = 0; b < BLOCK; b++) {
+                LH_V v = LH_VLOAD(b, x + (size_t)i * C + c);
+                LH_V dz = THROUGH(v, DY(b, first + i, c), scale[b], shift[b]);
+                s[b] += dz;
+                q[b] = fma(dz, v - mean[b], q[b]);
+            }
+#pragma unroll
+        for (int b = 0; b < BLOCK; b++) {
+            LH_VSTORE(s[b], b, part + c);
+            LH_VSTORE(q[b], b, part + C + c);
+        }
+    }
+}
+
 /* dx may be dy. */
 LH_TASK void batchnorm_backward_apply(__global const float *x, __global const float *dy,
                                       __global const float *saved, __global const float *terms,
@@ -177,10 +167,11 @@ LH_TASK void batchnorm_backward_apply(__global const float *x, __global const fl
     size_t i = get_group_id(0) * (size_t)APPLY, end = min(i + APPLY, (size_t)pixels);
     for (; i < end; i++)
         for (int c = 0; c < C; c += VW) {
-            LH_V v = LH_VLOAD(0, x + i * C + c), d = LH_VLOAD(0, dy + i * C + c);
+            LH_V v = LH_VLOAD(0, x + i * C + c), d = DY(0, i, c);
             LH_V dz = THROUGH(v, d, LH_VLOAD(0, saved + c), LH_VLOAD(0, saved + C + c));
             LH_V centred = v - LH_VLOAD(0, saved + 2 * C + c);
             LH_V rest = fma(LH_VLOAD(0, terms + C + c), centred, LH_VLOAD(0, terms + 2 * C + c));
             LH_VSTORE(fma(LH_VLOAD(0, terms + c), dz, rest), 0, dx + i * C + c);
         }
 }
+#endif

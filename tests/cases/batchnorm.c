@@ -8,6 +8,7 @@
 /* n c hw eps momentum act */
 static const lh_batchnorm_problem quick[] = {
     {3, 64, 100, 1e-5f, 0.1f, LH_ACT_RELU},  /* one block of four vectors, several slots */
+    {2, 32, 96, 1e-5f, 0.1f, LH_ACT_RELU, false, false, LH_BATCHNORM_MAX2, 8},
     {2, 16, 2100, 1e-5f, 0.1f, LH_ACT_NONE}, /* slots with a tail */
     {5, 160, 49, 1e-3f, 0.01f, LH_ACT_RELU}, /* several blocks */
     {4, 12, 9, 1e-5f, 0.1f, LH_ACT_RELU},    /* narrow vectors */
@@ -17,11 +18,19 @@ static const lh_batchnorm_problem quick[] = {
     {3, 64, 100, 1e-5f, 0.1f, LH_ACT_RELU, true, true}, /* with addition, sums given */
     {4, 12, 9, 1e-5f, 0.1f, LH_ACT_NONE, false, true},
     {3, 7, 10, 1e-5f, 0.1f, LH_ACT_RELU, true, false},
+    {2, 160, 60, 1e-5f, 0.1f, LH_ACT_RELU, false, false, LH_BATCHNORM_MAX2, 6}, /* several blocks */
+    {5, 12, 48, 1e-5f, 0.1f, LH_ACT_NONE, false, false, LH_BATCHNORM_MAX2, 12},
+    {2, 3, 4000, 1e-5f, 0.1f, LH_ACT_RELU, false, false, LH_BATCHNORM_MAX2, 20}, /* slots cut short */
+    {3, 48, 64, 1e-5f, 0.1f, LH_ACT_RELU, false, false, LH_BATCHNORM_MEAN, 0},
+    {4, 7, 15, 1e-5f, 0.1f, LH_ACT_NONE, false, false, LH_BATCHNORM_MEAN, 0},
 };
 static const lh_batchnorm_problem bench[] = {
     {128, 64, 1024, 1e-5f, 0.1f, LH_ACT_RELU}, {128, 64, 1024, 1e-5f, 0.1f, LH_ACT_NONE},
     {128, 128, 256, 1e-5f, 0.1f, LH_ACT_RELU}, {128, 256, 64, 1e-5f, 0.1f, LH_ACT_RELU},
     {128, 16, 1024, 1e-5f, 0.1f, LH_ACT_RELU},
+    {128, 64, 1024, 1e-5f, 0.1f, LH_ACT_RELU, false, false, LH_BATCHNORM_MAX2, 32},
+    {128, 128, 256, 1e-5f, 0.1f, LH_ACT_RELU, false, false, LH_BATCHNORM_MAX2, 16},
+    {128, 256, 64, 1e-5f, 0.1f, LH_ACT_RELU, false, false, LH_BATCHNORM_MEAN, 0},
 };
 
 static bool problem(int level, size_t i, void *out) {

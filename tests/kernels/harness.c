@@ -188,6 +188,7 @@ static bool check_in_place(trial *t, lh_exec *exec)
     unsigned in, out;
     if (!may_share(t->list->op, &in, &out)) return true;
     operand *shared = &t->operands[in], *own = &t->operands[out];
+    if (shared->count != own->count) return true;
     t->args.buf[out] = shared->mem;
     bool ok = run_once(t, exec, 0x3B, true);
     t->args.buf[out] = own->mem;
