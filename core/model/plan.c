@@ -112,12 +112,17 @@ lh_dense_problem lh_plan_dense(const lh_plan *p, int layer)
 lh_pool_problem lh_plan_pool(const lh_plan *p, int layer)
 {
     const lh_layer *l = &p->m->layers[layer], *in = &p->m->layers[l->input];
+    int origin = p->fused_into[l->input];
+    bool max = l->kind == LH_LAYER_MAXPOOL;
+    /* It looks at the ReLU's output anyway: the ReLU's own step is saved. */
+    bool relu = max && origin >= 0 && p->consumers[l->input] == 1 && !lh_plan_is_norm(p, origin);
     return (lh_pool_problem){.n = p->net->batch, .c = in->c, .h = in->h, .w = in->w,
-                             .kind = l->kind == LH_LAYER_MAXPOOL ? LH_POOL_MAX : LH_POOL_AVG,
+                             .kind = max ? LH_POOL_MAX : LH_POOL_AVG,
                              .r = l->r, .s = l->s, .stride_h = l->stride_h,
                              .stride_w = l->stride_w, .pad_top = l->pad_top,
                              .pad_left = l->pad_left, .pad_bottom = l->pad_bottom,
-                             .pad_right = l->pad_right, .p = l->h, .q = l->w};
+                             .pad_right = l->pad_right, .p = l->h, .q = l->w, .relu = relu,
+                             .where = p->net->training && max && l->r * l->s < LH_POOL_NOWHERE};
 }
 
 /* What a batch normalisation before pooling layer i would do for it. */
@@ -179,7 +184,7 @@ static void analyse(lh_plan *p)
         const lh_layer *l = &p->m->layers[i];
         p->fused_into[i] = p->gradient[i] = p->saved[i] = p->sums[i] = -1;
         p->statistics[i] = -1;
-        p->addition[i] = p->addend[i] = p->pooling[i] = p->pooled[i] = -1;
+        p->addition[i] = p->addend[i] = p->pooling[i] = p->pooled[i] = p->where[i] = -1;
         if (l->input >= 0) p->consumers[l->input]++;
         if (l->other >= 0) p->consumers[l->other]++;
     }
@@ -245,6 +250,7 @@ lehr_status lh_network_plan(lh_network *net)
     p.addend = numbers(&p, count, sizeof(int));
     p.pooling = numbers(&p, count, sizeof(int));
     p.pooled = numbers(&p, count, sizeof(int));
+    p.where = numbers(&p, count, sizeof(int));
     p.gradient = numbers(&p, count, sizeof(int));
     p.needs_gradient = numbers(&p, count, sizeof(bool));
     p.undone = numbers(&p, count, sizeof(bool));
@@ -270,6 +276,7 @@ lehr_status lh_network_plan(lh_network *net)
     free(p.addend);
     free(p.pooling);
     free(p.pooled);
+    free(p.where);
     free(p.gradient);
     free(p.gradient_uses);
     free(p.needs_gradient);

@@ -169,14 +169,13 @@ static void backward_norm(lh_plan *p, int i, int dy)
     contribute(p, in, dx);
 }
 
-static void backward_simple(lh_plan *p, int i, const lh_op *op, const void *problem, int x_operand,
-                            int dy_operand, int dx_operand, int dy)
+static void backward_simple(lh_plan *p, int i, const lh_op *op, const void *problem, int dy_operand,
+                            int dx_operand, int dy)
 {
     int in = p->m->layers[i].input;
     if (!p->needs_gradient[in]) return;
     int dx = lh_plan_output(p, in);
     lh_net_step *s = lh_plan_step(p, op, problem, i, LH_PHASE_BACKWARD);
-    if (x_operand >= 0) lh_plan_use(p, s, x_operand, p->net->layer_value[in]);
     lh_plan_use(p, s, dy_operand, dy);
     lh_plan_use(p, s, dx_operand, dx);
     p->time++;
@@ -190,14 +189,17 @@ static void backward_pool(lh_plan *p, int i, int dy)
         return;
     }
     lh_pool_problem problem = lh_plan_pool(p, i);
-    int in = p->m->layers[i].input, origin = p->fused_into[in];
-    bool max = problem.kind == LH_POOL_MAX;
-    /* It reads the ReLU's output anyway: the ReLU's own step is saved. */
-    if (max && origin >= 0 && p->consumers[in] == 1 &&
-        p->m->layers[origin].kind != LH_LAYER_BATCHNORM)
-        problem.relu = p->undone[origin] = true;
-    backward_simple(p, i, &lh_pool_backward, &problem, max ? LH_POOLB_X : -1, LH_POOLB_DY,
-                    LH_POOLB_DX, dy);
+    int in = p->m->layers[i].input;
+    if (!p->needs_gradient[in]) return;
+    if (problem.relu) p->undone[p->fused_into[in]] = true;
+    int dx = lh_plan_output(p, in);
+    lh_net_step *s = lh_plan_step(p, &lh_pool_backward, &problem, i, LH_PHASE_BACKWARD);
+    if (problem.where) lh_plan_use(p, s, LH_POOLB_WHERE, p->where[i]);
+    else if (problem.kind == LH_POOL_MAX) lh_plan_use(p, s, LH_POOLB_X, p->net->layer_value[in]);
+    lh_plan_use(p, s, LH_POOLB_DY, dy);
+    lh_plan_use(p, s, LH_POOLB_DX, dx);
+    p->time++;
+    contribute(p, in, dx);
 }
 
 static void backward_dropout(lh_plan *p, int i, int dy)
@@ -250,12 +252,12 @@ void lh_plan_backward(lh_plan *p, int i)
     case LH_LAYER_AVGPOOL: backward_pool(p, i, dy); break;
     case LH_LAYER_SHORTCUT:
         shortcut = lh_plan_shortcut(p, i);
-        backward_simple(p, i, &lh_shortcut_backward, &shortcut, -1, LH_SHORTCUTB_DY,
+        backward_simple(p, i, &lh_shortcut_backward, &shortcut, LH_SHORTCUTB_DY,
                         LH_SHORTCUTB_DX, dy);
         break;
     case LH_LAYER_FLATTEN:
         flatten = lh_plan_flatten(p, i);
-        backward_simple(p, i, &lh_flatten_backward, &flatten, -1, LH_FLATTEN_IN, LH_FLATTEN_OUT,
+        backward_simple(p, i, &lh_flatten_backward, &flatten, LH_FLATTEN_IN, LH_FLATTEN_OUT,
                         dy);
         break;
     case LH_LAYER_ACTIVATION:

@@ -107,9 +107,23 @@ static void forward_dropout(lh_plan *p, int i, lh_phase phase)
     s->args.stream = LH_STREAM_DROPOUT + 16u * (uint32_t)i;
 }
 
+/* Evaluation's bytes of where serve nobody: they save it a kernel of its own. */
+static void forward_pool(lh_plan *p, int i, lh_phase phase)
+{
+    if (p->pooled[i] >= 0) {
+        forward_norm(p, p->pooled[i], phase);
+        return;
+    }
+    lh_pool_problem problem = lh_plan_pool(p, i);
+    lh_net_step *s = forward_step(p, &lh_pool_forward, &problem, i, phase, LH_POOLF_X, LH_POOLF_Y);
+    if (!problem.where) return;
+    size_t bytes = (size_t)problem.n * lh_plan_per_image(&p->m->layers[i]);
+    if (p->where[i] < 0) p->where[i] = lh_plan_value(p, lh_div_up(bytes, sizeof(float)));
+    lh_plan_use(p, s, LH_POOLF_WHERE, p->where[i]);
+}
+
 static void forward_layer(lh_plan *p, int i, lh_phase phase)
 {
-    lh_pool_problem pool;
     lh_shortcut_problem shortcut;
     lh_flatten_problem flatten;
     lh_activation_problem act;
@@ -120,14 +134,7 @@ static void forward_layer(lh_plan *p, int i, lh_phase phase)
     case LH_LAYER_ADD: forward_add(p, i, phase); break;
     case LH_LAYER_DROPOUT: forward_dropout(p, i, phase); break;
     case LH_LAYER_MAXPOOL:
-    case LH_LAYER_AVGPOOL:
-        if (p->pooled[i] >= 0) {
-            forward_norm(p, p->pooled[i], phase);
-            break;
-        }
-        pool = lh_plan_pool(p, i);
-        forward_step(p, &lh_pool_forward, &pool, i, phase, LH_POOLF_X, LH_POOLF_Y);
-        break;
+    case LH_LAYER_AVGPOOL: forward_pool(p, i, phase); break;
     case LH_LAYER_SHORTCUT:
         shortcut = lh_plan_shortcut(p, i);
         forward_step(p, &lh_shortcut_forward, &shortcut, i, phase, LH_SHORTCUTF_X, LH_SHORTCUTF_Y);

@@ -2,8 +2,8 @@
  *
  * Pooling over NHWC, one work-item per element of the result (channels fastest, so neighbours read
  * neighbours), work-groups of -DLOCAL.  -DMAX=0|1 -DC -DH -DW -DR -DS -DSTRIDE_H -DSTRIDE_W -DTOP
- * -DLEFT (padding) -DP -DQ -DRELU (backward).  No local memory.  Backward gathers: windows in row
- * order, the first maximum of each found again. */
+ * -DLEFT (padding) -DP -DQ -DRELU -DWHERE.  No local memory.  Backward gathers: windows in row order, the
+ * first maximum of each found again, or told by where (WHERE). */
 #include "common.cl"
 
 #define AT(i, j) (((i) * W + (j)) * C)
@@ -37,29 +37,38 @@ float window_sum(__global const float *x, int p, int q)
 }
 
 __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
-void pool_forward(__global const float *x, __global float *y, ulong count)
+void pool_forward(__global const float *x, __global float *y, __global uchar *where, ulong count)
 {
     size_t o = get_global_id(0);
     if (o >= count) return;
     int c = (int)(o % C), q = (int)(o / C % Q), p = (int)(o / (C * Q) % P);
     x += o / (C * Q * P) * (H * W * C) + c;
 #if MAX
-    y[o] = x[find_maximum(x, p, q)];
+    int best = find_maximum(x, p, q);
+    float m = x[best];
+    y[o] = m;
+#if WHERE
+    int row = best / (W * C), column = best / C % W;
+    int place = (row - (p * STRIDE_H - TOP)) * S + column - (q * STRIDE_W - LEFT);
+    where[o] = (uchar)(RELU && !(m > 0.0f) ? 255 : place);
+#endif
 #else
     y[o] = window_sum(x, p, q) / (R * S);
 #endif
 }
 
 __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
-void pool_backward(__global const float *x, __global const float *dy, __global float *dx,
-                   ulong count)
+void pool_backward(__global const float *x, __global const uchar *where,
+                   __global const float *dy, __global float *dx, ulong count)
 {
     size_t o = get_global_id(0);
     if (o >= count) return;
     int c = (int)(o % C), j = (int)(o / C % W), i = (int)(o / (C * W) % H);
     size_t n = o / (C * W * H);
     dy += n * (P * Q * C) + c;
-#if MAX
+#if WHERE
+    where += n * (P * Q * C) + c;
+#elif MAX
     x += n * (H * W * C) + c;
 #endif
     /* Windows p with p * STRIDE_H - TOP <= i < p * STRIDE_H - TOP + R, and so for q. */
@@ -69,7 +78,10 @@ void pool_backward(__global const float *x, __global const float *dy, __global f
     for (int p = p0; p <= p1; p++)
         for (int q = q0; q <= q1; q++) {
             float d = dy[(p * Q + q) * C];
-#if MAX
+#if WHERE
+            int place = (i - (p * STRIDE_H - TOP)) * S + j - (q * STRIDE_W - LEFT);
+            if (where[(p * Q + q) * C] == place) sum += d;
+#elif MAX
             if (find_maximum(x, p, q) == AT(i, j)) sum += d;
 #if RELU
             if (!(x[AT(i, j)] > 0.0f)) sum = 0.0f;

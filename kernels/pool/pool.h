@@ -6,6 +6,10 @@
  * default) global average: r = h, s = w, no padding: y[n][c] A NaN in a window is its maximum.
  * backward: dx is written whole (zeros where no gradient arrives); avg does not need x (count 0).
  *   relu: x is the output of a ReLU, and dx the gradient of its input: zero where x is not above zero.
+ *   where: of max with r * s < LH_POOL_NOWHERE: forward writes a byte per output, and backward reads it in
+ *          place of x: i * s + j for the window's row i and column j that get the gradient, counted from the
+ *          window's origin even where that lies in the padding; LH_POOL_NOWHERE with relu and a maximum not
+ *          above zero
  */
 #ifndef LH_POOL_H
 #define LH_POOL_H
@@ -19,11 +23,13 @@ typedef struct lh_pool_problem {
     lh_pool_kind kind;
     int r, s, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
     int p, q; /* output; lh_pool_output fills them (floor) */
-    bool relu; /* backward of max only */
+    bool relu; /* of max; forward heeds it in where only */
+    bool where;
 } lh_pool_problem;
 
-enum { LH_POOLF_X, LH_POOLF_Y };
-enum { LH_POOLB_X, LH_POOLB_DY, LH_POOLB_DX };
+enum { LH_POOL_NOWHERE = 255 };
+enum { LH_POOLF_X, LH_POOLF_Y, LH_POOLF_WHERE };
+enum { LH_POOLB_X, LH_POOLB_DY, LH_POOLB_DX, LH_POOLB_WHERE };
 
 extern const lh_op lh_pool_forward, lh_pool_backward;
 /* Fills p and q; false when the window does not fit the padded input. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Pooling over NHWC, one work-item per task (CPU family); VW channels at a time, -DVW divides C.
- * Shape options as in elements.cl, and -DBOTTOM -DRIGHT (padding), -DRELU
- * (backward), -DROWS: output rows of a task.
+ * Shape options as in elements.cl, and -DBOTTOM -DRIGHT (padding), -DROWS: output rows of a task.
  *   pool_forward, pool_backward_cells  task = ROWS of the n * P output rows
  *   pool_backward_images               task = image; for windows that overlap
  * A cell of backward is what lies from one window's origin to the next: each input pixel belongs to
  * one cell, and where windows do not overlap only that window's gradient can reach it.  The first
- * maximum of a window is found again from x.  No local memory. */
+ * maximum of a window is found again from x, or told by where (WHERE).  No local memory. */
 #include "common.cl"
 
 #define ZERO ((LH_V)(0.0f))
@@ -15,6 +14,23 @@
 #define THROUGH_RELU(d, m) select(ZERO, d, m > ZERO)
 #else
 #define THROUGH_RELU(d, m) d
+#endif
+/* Bytes of where from and to the numbers of VW channels. */
+#if VW == 1
+#define GET_PLACES(from) ((int)*(from))
+#define PUT_PLACES(places, to) (*(to) = (uchar)(places))
+#else
+typedef LH_CAT(uchar, VW) bytes;
+#ifdef __clang__ /* as in common.cl */
+typedef bytes bytes_anywhere __attribute__((aligned(1)));
+#define GET_PLACES(from) LH_CAT(convert_int, VW)(*(__global const bytes_anywhere *)(from))
+#define PUT_PLACES(places, to)                                                                     \
+    (*(__global bytes_anywhere *)(to) = LH_CAT(convert_uchar, VW)(places))
+#else
+#define GET_PLACES(from) LH_CAT(convert_int, VW)(LH_CAT(vload, VW)(0, from))
+#define PUT_PLACES(places, to)                                                                     \
+    LH_CAT(vstore, VW)(LH_CAT(convert_uchar, VW)(places), 0, to)
+#endif
 #endif
 #define PADDED (TOP || LEFT || BOTTOM || RIGHT)
 /* Cells of exactly one stride, all of them. */
@@ -88,14 +104,15 @@ LH_V find_maximum(__global const float *x, window v, LH_VI *best)
 {
     LH_V m = load(x, v, R0(v), S0(v));
     LH_VI where = (LH_VI)(R0(v) * S + S0(v));
-    UNROLL_WINDOW for (int r = R0(v); r < R1(v); r++) {
-        UNROLL_WINDOW for (int s = S0(v); s < S1(v); s++) {
-            LH_V value = load(x, v, r, s);
-            LH_VI better = (value > m) | (value != value);
-            m = select(m, value, better);
-            where = select(where, (LH_VI)(r * S + s), better);
-        }
+#define TAKE_FIRST                                                                                 \
+    {                                                                                              \
+        LH_V value = load(x, v, r, s);                                                             \
+        LH_VI better = (value > m) | (value != value);                                             \
+        m = select(m, value, better);                                                              \
+        where = select(where, (LH_VI)(r * S + s), better);                                         \
     }
+    if (inside(v)) EACH_OF_WHOLE TAKE_FIRST
+    else EACH_OF_PART(v) TAKE_FIRST
     *best = where;
     return m;
 }
@@ -108,7 +125,8 @@ LH_V window_sum(__global const float *x, window v)
     return sum;
 }
 
-LH_TASK void pool_forward(__global const float *restrict x, __global float *restrict y, uint rows)
+LH_TASK void pool_forward(__global const float *restrict x, __global float *restrict y,
+                          __global uchar *restrict where, uint rows)
 {
     uint row = (uint)get_group_id(0) * ROWS, end = min(row + ROWS, rows);
     for (; row < end; row++) {
@@ -117,7 +135,15 @@ LH_TASK void pool_forward(__global const float *restrict x, __global float *rest
             window v = window_at((int)(row % P), q);
             __global float *to = y + ((size_t)row * Q + q) * C;
             for (int c = 0; c < C; c += VW) {
-#if MAX
+#if WHERE
+                LH_VI best;
+                LH_V m = find_maximum(image + c, v, &best);
+                LH_VSTORE(m, 0, to + c);
+#if RELU
+                best = select((LH_VI)(255), best, m > ZERO);
+#endif
+                PUT_PLACES(best, where + ((size_t)row * Q + q) * C + c);
+#elif MAX
                 LH_VSTORE(maximum(image + c, v), 0, to + c);
 #else
                 LH_VSTORE(window_sum(image + c, v) / (float)(R * S), 0, to + c);
@@ -157,6 +183,7 @@ void put_cell(__global float *dx, window v, int p, int q, LH_V d, LH_VI best)
 }
 
 LH_TASK void pool_backward_cells(__global const float *restrict x,
+                                 __global const uchar *restrict where,
                                  __global const float *restrict dy, __global float *restrict dx,
                                  uint rows)
 {
@@ -170,7 +197,9 @@ LH_TASK void pool_backward_cells(__global const float *restrict x,
             for (int c = 0; c < C; c += VW) {
                 LH_V d = LH_VLOAD(0, from + c);
                 LH_VI best = (LH_VI)(0);
-#if MAX
+#if WHERE
+                best = GET_PLACES(where + ((size_t)row * Q + q) * C + c);
+#elif MAX
                 LH_V m = find_maximum(x + image + c, v, &best);
                 d = THROUGH_RELU(d, m);
 #else
@@ -210,10 +239,14 @@ void add_at_maximum(__global const float *x, window v, LH_V d, __global float *d
 }
 
 LH_TASK void pool_backward_images(__global const float *restrict x,
+                                  __global const uchar *restrict where,
                                   __global const float *restrict dy, __global float *restrict dx)
 {
     size_t image = get_group_id(0) * (size_t)(H * W * C);
     dy += get_group_id(0) * (size_t)(P * Q * C);
+#if WHERE
+    where += get_group_id(0) * (size_t)(P * Q * C);
+#endif
     int cleared = 0; /* rows: each is set to zero shortly before it is added to */
     for (int o = 0; o < P * Q; o++) {
         window v = window_at(o / Q, o % Q);
@@ -223,20 +256,23 @@ LH_TASK void pool_backward_images(__global const float *restrict x,
         for (int c = 0; c < C; c += VW) {
             LH_V d = LH_VLOAD(0, dy + o * C + c);
             __global float *to = dx + image + c + (v.top * W + v.left) * C;
-#if MAX && R * S <= 16
+#if MAX && !WHERE && R * S <= 16
             if (inside(v)) {
                 add_at_maximum(x + image + c, v, d, to);
                 continue;
             }
 #endif
-#if MAX
+#if WHERE
+            LH_VI best = GET_PLACES(where + o * C + c);
+#elif MAX
             LH_VI best;
             LH_V m = find_maximum(x + image + c, v, &best);
             d = THROUGH_RELU(d, m);
 #else
             d /= (float)(R * S);
 #endif
-            EACH_OF_PART(v) ADD(to + (r * W + s) * C, SHARE(r, s));
+            if (inside(v)) EACH_OF_WHOLE ADD(to + (r * W + s) * C, SHARE(r, s));
+            else EACH_OF_PART(v) ADD(to + (r * W + s) * C, SHARE(r, s));
         }
     }
 }
