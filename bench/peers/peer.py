@@ -77,11 +77,11 @@ class Torch(Process):
 
 
 def alternate(contenders, rounds, seconds=1e9, lehr=None):
-    """{name: [ms of each round]}; the first sample of each is warm-up.  Each round begins with another.  Ends early, after three rounds, when
-    the seconds are spent.  With lehr, its FMA peak is taken around each round.  One in which that changed by more
-    than a sixth (on virtual machines it halves and doubles, when two processors become the halves of one and back),
-    or in which its threads did not run at once, compares nothing and is made again, until twice the rounds have
-    been tried."""
+    """{name: [ms of each round]}; the first sample of each is warm-up.  Each round begins with another contender.
+    Ends early, after three rounds, when the seconds are spent.  With lehr, its FMA peak is taken around each
+    round.  One in which that changed by more than a sixth (on virtual machines it halves and doubles, when two
+    processors become the halves of one and back), or in which its threads did not run at once, compares nothing
+    and is made again, until twice the rounds have been tried."""
     start, times, other = time.monotonic(), {name: [] for name in contenders}, []
     for run in contenders.values():
         run()
