@@ -87,7 +87,7 @@ Test(limits, every_gpu_variant_under_every_limit)
     unsigned ran[64] = {0};
     cr_assert(lh_case_list_count <= LH_COUNT(ran));
     setenv("LEHR_TEST_WITHOUT", "clblast", 0);
-    most_flops = all ? 1e9 : 3e4;
+    most_flops = all ? 1e9 : 4e4;
     for (size_t set = 0; set < (all ? LH_COUNT(sets) : 1); set++) check_set(set, ran);
     for (size_t i = 0; i < lh_case_list_count; i++) {
         const lh_op *op = lh_case_lists[i]->op;
