@@ -29,7 +29,7 @@ typedef enum item_kind { FREE, OP, OPTIMIZER, STEP } item_kind;
 
 typedef struct item {
     item_kind kind;
-    int runs; /* of one sample, so that it takes 20 ms; 0: not known yet */
+    int runs; /* of one sample; 0: not known yet */
     lehr_op *op;
     void *buffers[LH_MAX_OPERANDS];
     lehr_model *model;
@@ -141,22 +141,26 @@ static lehr_status run_once(server *s, item *it)
 
 static lehr_status run_many(server *s, item *it, int runs, double *seconds)
 {
-    double start = lh_now();
+    double start = lh_now(), ms = 0;
     lehr_status st = LEHR_OK;
+    if (it->kind == STEP) {
+        st = lh_timing_run(&it->step, (unsigned)runs, &ms);
+        *seconds = 1e-3 * ms;
+        return st;
+    }
     for (int i = 0; i < runs && st == LEHR_OK; i++) st = run_once(s, it);
     if (st == LEHR_OK) st = lehr_device_finish(s->dev);
     *seconds = lh_now() - start;
     return st;
 }
 
-/* The first two runs compile and warm up; how long a run takes is then known. */
+/* Runs of 20 ms, of steps 100 ms.  The first two compile and warm up; how long a run takes is then known. */
 static lehr_status sample(server *s, item *it, double *ms)
 {
-    double seconds = 0;
+    double seconds = 0, least = it->kind == STEP ? 0.1 : 0.02;
     lehr_status st = LEHR_OK;
-    if (it->kind == STEP) return lh_timing_step(&it->step, ms, NULL);
     for (int i = 0; i < 3 && !it->runs && st == LEHR_OK; i++) st = run_many(s, it, 1, &seconds);
-    if (st == LEHR_OK && !it->runs) it->runs = seconds > 0.02 ? 1 : (int)(0.02 / seconds) + 1;
+    if (st == LEHR_OK && !it->runs) it->runs = seconds > least ? 1 : (int)(least / seconds) + 1;
     if (st == LEHR_OK) st = run_many(s, it, 1, &seconds); /* its data into the caches */
     if (st == LEHR_OK) st = run_many(s, it, it->runs, &seconds);
     *ms = 1e3 * seconds / (it->runs ? it->runs : 1);

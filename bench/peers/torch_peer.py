@@ -113,7 +113,7 @@ def memory(reset):
 
 
 def sample(item):
-    """As lehr-bench-serve: runs of 20 ms, after one that brings the data into the caches; a step alone."""
+    """As lehr-bench-serve: runs of 20 ms, of steps 100 ms, after one that brings the data into the caches."""
     def timed(times):
         start = time.perf_counter()
         for _ in range(times):
@@ -123,9 +123,8 @@ def sample(item):
 
     if not item["runs"]:
         seconds = [timed(1) for _ in range(3)][-1]
-        item["runs"] = 1 if item["step"] else int(0.02 / seconds) + 1
-    if not item["step"]:
-        timed(1)
+        item["runs"] = int((0.1 if item["step"] else 0.02) / seconds) + 1
+    timed(1)
     return 1e3 * timed(item["runs"]) / item["runs"]
 
 

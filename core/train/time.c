@@ -13,12 +13,25 @@
 
 enum { WARM_UP = 3, PROFILED = 5 };
 
+static size_t pixels(const lh_timing *t)
+{
+    lehr_model_info info;
+    lehr_model_get_info(t->model, &info);
+    return (size_t)t->batch * info.channels * info.height * info.width;
+}
+
+static lehr_status make_buffer(lehr_device *dev, size_t bytes, const void *values, cl_mem *out)
+{
+    lehr_status st = lh_buffer_create(dev, bytes, out);
+    return st == LEHR_OK ? lh_buffer_write(dev, *out, 0, bytes, values) : st;
+}
+
 /* Uniform pixels and labels: real numbers, never zeros (those run at other speeds). */
 static lehr_status random_batch(lh_timing *t)
 {
-    lehr_model_info about, *info = &about;
-    lehr_model_get_info(t->model, info);
-    size_t count = (size_t)t->batch * info->channels * info->height * info->width;
+    lehr_model_info info;
+    lehr_model_get_info(t->model, &info);
+    size_t count = pixels(t);
     float *x = lh_alloc(t->ctx, count, sizeof *x);
     int32_t *labels = lh_alloc(t->ctx, (size_t)t->batch, sizeof *labels);
     lehr_status st = x && labels ? LEHR_OK : LEHR_E_MEMORY;
@@ -26,12 +39,10 @@ static lehr_status random_batch(lh_timing *t)
         x[i] = 3.4f * (lh_uniform(lh_philox_draw(1, i, LH_STREAM_USER, 0).v[0]) - 0.5f);
     for (int i = 0; st == LEHR_OK && i < t->batch; i++)
         labels[i] = (int32_t)lh_below(lh_philox_draw(1, (uint64_t)i, LH_STREAM_USER, 1).v[0],
-                                      info->classes);
+                                      info.classes);
+    if (st == LEHR_OK) st = make_buffer(t->dev, count * sizeof *x, x, &t->images);
     if (st == LEHR_OK)
-        st = lh_buffer_write(t->dev, lh_network_input(t->net), 0, count * sizeof *x, x);
-    if (st == LEHR_OK)
-        st = lh_buffer_write(t->dev, lh_network_labels(t->net), 0,
-                             (size_t)t->batch * sizeof *labels, labels);
+        st = make_buffer(t->dev, (size_t)t->batch * sizeof *labels, labels, &t->labels);
     free(x);
     free(labels);
     return st;
@@ -46,8 +57,8 @@ lehr_status lh_timing_open(lehr_device *dev, lehr_registry *registry, const lehr
     if (st == LEHR_OK)
         st = lh_updater_create(dev, registry, "sgd(momentum=0.9)", NAN, lh_network_layout(t->net),
                                &t->updater);
-    if (st == LEHR_OK) st = lh_buffer_create(dev, sizeof control, &t->control);
-    if (st == LEHR_OK) st = lh_buffer_write(dev, t->control, 0, sizeof control, control);
+    if (st == LEHR_OK) st = make_buffer(dev, sizeof control, control, &t->control);
+    if (st == LEHR_OK) st = random_batch(t);
     if (st == LEHR_OK) st = lh_network_warm_up(t->net);
     if (st == LEHR_OK) st = lh_network_initialise(t->net, 1);
     if (st != LEHR_OK) lh_timing_close(t);
@@ -59,28 +70,33 @@ void lh_timing_close(lh_timing *t)
     lh_updater_destroy(&t->updater);
     lh_network_destroy(&t->net);
     lh_buffer_free(&t->control);
+    lh_buffer_free(&t->images);
+    lh_buffer_free(&t->labels);
 }
 
-/* The input's memory is re-used within a step, so every step starts with fresh data; that write is not
- * part of the time, as in training, where the batch is made on the device. */
+/* The input's memory is re-used within a step, so each begins with a copy; in training the batch is made on
+ * the device, too. */
 static lehr_status one_step(lh_timing *t, unsigned update_tag)
 {
-    lehr_status st = lh_network_forward(t->net, t->batch, true, 1, (uint32_t)t->step);
+    lehr_status st = lh_buffer_copy(t->dev, t->images, 0, lh_network_input(t->net), 0,
+                                    pixels(t) * sizeof(float));
+    if (st == LEHR_OK)
+        st = lh_buffer_copy(t->dev, t->labels, 0, lh_network_labels(t->net), 0,
+                            (size_t)t->batch * sizeof(int32_t));
+    if (st == LEHR_OK) st = lh_network_forward(t->net, t->batch, true, 1, (uint32_t)t->step);
     if (st == LEHR_OK) st = lh_network_loss(t->net, t->batch, 0, 1.0f / (float)t->batch);
     if (st == LEHR_OK) st = lh_network_backward(t->net, t->batch);
     lh_profile_tag(t->dev, update_tag);
-    if (st == LEHR_OK) st = lh_updater_step(t->updater, ++t->step, 1e-4, t->control);
-    return st == LEHR_OK ? lehr_device_finish(t->dev) : st;
+    return st == LEHR_OK ? lh_updater_step(t->updater, ++t->step, 1e-4, t->control) : st;
 }
 
-lehr_status lh_timing_step(lh_timing *t, double *ms, uint64_t *launches)
+lehr_status lh_timing_run(lh_timing *t, unsigned steps, double *ms)
 {
-    lehr_status st = random_batch(t);
+    lehr_status st = LEHR_OK;
     double start = lh_now();
-    uint64_t before = lh_launch_count(t->dev);
-    if (st == LEHR_OK) st = one_step(t, 0);
+    for (unsigned i = 0; i < steps && st == LEHR_OK; i++) st = one_step(t, 0);
+    if (st == LEHR_OK) st = lehr_device_finish(t->dev);
     *ms = 1e3 * (lh_now() - start);
-    if (launches) *launches = lh_launch_count(t->dev) - before;
     return st;
 }
 
@@ -94,8 +110,11 @@ static lehr_status time_steps(lh_timing *t, uint32_t steps, lehr_time_result *re
 {
     double *ms = lh_alloc(t->ctx, steps, sizeof *ms);
     lehr_status st = ms ? LEHR_OK : LEHR_E_MEMORY;
-    for (uint32_t i = 0; i < steps + WARM_UP && st == LEHR_OK; i++)
-        st = lh_timing_step(t, &ms[i < WARM_UP ? 0 : i - WARM_UP], &result->launches);
+    for (uint32_t i = 0; i < steps + WARM_UP && st == LEHR_OK; i++) {
+        uint64_t before = lh_launch_count(t->dev);
+        st = lh_timing_run(t, 1, &ms[i < WARM_UP ? 0 : i - WARM_UP]);
+        result->launches = lh_launch_count(t->dev) - before;
+    }
     if (st == LEHR_OK) {
         qsort(ms, steps, sizeof *ms, by_value);
         result->step_ms = steps % 2 ? ms[steps / 2] : 0.5 * (ms[steps / 2 - 1] + ms[steps / 2]);
@@ -113,10 +132,10 @@ static lehr_status profile(lh_timing *t, unsigned tags, double *ms)
     lh_network_set_tags(t->net, true);
     for (int i = 0; i < PROFILED && st == LEHR_OK; i++) {
         double *row = all + (size_t)i * tags;
-        st = random_batch(t);
-        if (st == LEHR_OK) st = lh_profile_begin(t->dev, tags);
+        st = lh_profile_begin(t->dev, tags);
         if (st != LEHR_OK) break;
         st = one_step(t, tags - 1);
+        if (st == LEHR_OK) st = lehr_device_finish(t->dev);
         lehr_status end = lh_profile_end(t->dev, row);
         if (st == LEHR_OK) st = end;
     }

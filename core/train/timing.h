@@ -14,7 +14,7 @@ typedef struct lh_timing {
     const lehr_model *model;
     lh_network *net;
     lh_updater *updater;
-    cl_mem control;
+    cl_mem control, images, labels;
     int batch;
     uint64_t step;
 } lh_timing;
@@ -23,7 +23,7 @@ typedef struct lh_timing {
 lehr_status lh_timing_open(lehr_device *dev, lehr_registry *registry, const lehr_model *model,
                            int batch, lh_timing *out);
 void lh_timing_close(lh_timing *t);
-/* Writes fresh data, which is not timed, then runs a step and waits; launches may be NULL. */
-lehr_status lh_timing_step(lh_timing *t, double *ms, uint64_t *launches);
+/* Queues so many steps, then waits: milliseconds of all of them. */
+lehr_status lh_timing_run(lh_timing *t, unsigned steps, double *ms);
 
 #endif
