@@ -318,9 +318,9 @@ Test(choice, tuning)
     lh_add_problem p = large;
     cr_assert_eq(lh_tune_problem(dev, &lh_add_forward, &p, 0.05, INFINITY, &tune), LEHR_OK);
     cr_expect_geq(tune.winner, 0);
-    for (unsigned i = 0; i < tune.count; i++)
-        if ((int)i != tune.winner && tune.rows[i].ms > 0)
-            cr_expect_geq(tune.rows[i].ms, 0.9 * tune.rows[tune.winner].ms);
+    cr_expect_eq(tune.is_default, tune.winner == tune.base);
+    for (unsigned i = 0; i < tune.count && !tune.is_default; i++) /* who is not the default won */
+        cr_expect(!(tune.rows[i].ms < tune.rows[tune.winner].ms), "row %u", i);
 }
 
 /* Right on the few images that are compared with the reference, wrong at the full batch: cannot win. */
