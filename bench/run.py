@@ -29,14 +29,16 @@ PARTS = {"step": (["--rounds", "9", "--seconds", "30"], ["--rounds", "3", "--sec
          "threads": (["--rounds", "9"], ["--rounds", "3"])}
 
 
-def told(command, log, **env):
-    """Runs, prints as it comes and keeps what was printed; None when it failed."""
+def told(command, log, head=False, **env):
+    """Runs, prints as it comes and keeps what was printed, of a table that is a file only its head; None when it
+    failed."""
     print("$ " + " ".join(command), flush=True)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **env})
     lines = []
     for line in process.stdout:
         print(line, end="", flush=True)
-        lines.append(line)
+        if not head or line.startswith("#"):
+            lines.append(line)
     log.append(f"```\n$ {peer.shown(command)}\n{''.join(lines)}```\n")
     return None if process.wait() else lines
 
@@ -51,7 +53,7 @@ def ops(a, out, log, part):
         command += ["--level", "0", "--case", "1", *(["--op", "add"] if part == "ops" else [])]
     elif a.short and part == "ops":
         command += ["--op", "batchnorm"]
-    if told(command, log, **peer.PINNED) is None:
+    if told(command, log, head=True, **peer.PINNED) is None:
         return False
     subprocess.run([sys.executable, HERE / "plot.py", "roofline", out / f"{part}.csv",
                     out / f"{'roofline' if part == 'ops' else part}.svg"], check=True)
@@ -80,7 +82,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     command = "bench/run.py BUILD PYTHON " + peer.shown(w for w in sys.argv[1:] if w not in (str(a.build), a.python))
     log = [f"# {about['device']}, {date}\n", f"lehr {about['lehr']}, {about['platform']} {about['driver']}, "
-           f"{about['units']} compute units; made by `{command}`.  Ratios are the peer's time / lehr's; the figures in "
+           f"{about['units']} compute units; made by `{command.strip()}`.  Ratios are the peer's time / lehr's; the figures in "
            "brackets are the least and the largest of all rounds.\n"]
     start, failed, files = time.monotonic(), [], []
     where = ["--device", a.device] if a.device else []
