@@ -100,7 +100,8 @@ def ratios(paths):
         colour = COLOURS[4] if ratio >= goal else COLOURS[2]
         parts += [text(left - 8, y + 4, label(row), "end"),
                   f'<rect x="{left}" y="{y - 5}" width="{x(ratio) - left:.1f}" height="10" fill="{colour}" opacity="0.8"/>',
-                  line(x(float(row["low"])), y, x(float(row["high"])), y, "r"), text(x(ratio) + 6, y + 4, f"{ratio:.2f}")]
+                  line(x(float(row["low"])), y, x(float(row["high"])), y, "r"),
+                  text(x(max(ratio, goal, float(row["high"]))) + 6, y + 4, f"{ratio:.2f}")]
         if goal:
             parts.append(line(x(goal), y - 7, x(goal), y + 7, "r"))
     return page(width, height + 10, parts)
