@@ -14,6 +14,7 @@
  * is terms [3][C], then part: dx = terms0 * dz + terms1 * (x - mean) + terms2. */
 #include "common.cl"
 #include "sum_lanes.cl"
+#include "slot_statistics.cl"
 
 #define GROUP __kernel __attribute__((reqd_work_group_size(LC, LP, 1)))
 #define EACH __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
@@ -78,18 +79,10 @@ GROUP void batchnorm_statistics(__global const float *x, __global float *part, u
     __local float scratch[LC * LP];
     int c = min((int)get_global_id(0), C - 1);
     uint slot = (uint)get_group_id(1), first = slot * per, last = min(first + per, pixels);
-    float shift = x[(size_t)first * C + c], s = 0.0f, q = 0.0f;
-    for (uint i = first + (uint)get_local_id(1); i < last; i += LP) {
-        float d = x[(size_t)i * C + c] - shift;
-        s += d;
-        q = fma(d, d, q);
-    }
-    s = sum_lanes(s, scratch);
-    q = sum_lanes(q, scratch);
+    float2 found = slot_statistics(x, c, first, last, scratch);
     if (get_local_id(1) != 0 || get_global_id(0) >= C) return;
-    float mean = s / (float)(last - first), squares = q - s * mean;
-    part[(size_t)slot * 2 * C + c] = shift + mean;
-    part[((size_t)slot * 2 + 1) * C + c] = squares < 0.0f ? 0.0f : squares;
+    part[(size_t)slot * 2 * C + c] = found.x;
+    part[((size_t)slot * 2 + 1) * C + c] = found.y;
 }
 
 /* Whole-batch mean and variance from the slots'; running statistics; saved [4][C]. */

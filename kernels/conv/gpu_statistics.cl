@@ -9,6 +9,7 @@
  * -DC.  Local memory: LC * LP floats. */
 #include "common.cl"
 #include "sum_lanes.cl"
+#include "slot_statistics.cl"
 
 #define GROUP __kernel __attribute__((reqd_work_group_size(LC, LP, 1)))
 
@@ -17,19 +18,11 @@ GROUP void statistics_pass(__global const float *y, __global float *part, ulong 
     __local float scratch[LC * LP];
     int c = min((int)get_global_id(0), C - 1);
     uint slot = (uint)get_group_id(1), first = slot * per, last = min(first + per, pixels);
-    float shift = y[(size_t)first * C + c], s = 0.0f, q = 0.0f;
-    for (uint i = first + (uint)get_local_id(1); i < last; i += LP) {
-        float d = y[(size_t)i * C + c] - shift;
-        s += d;
-        q = fma(d, d, q);
-    }
-    s = sum_lanes(s, scratch);
-    q = sum_lanes(q, scratch);
+    float2 found = slot_statistics(y, c, first, last, scratch);
     if (get_local_id(1) != 0 || get_global_id(0) >= C) return;
-    float mean = s / (float)(last - first), squares = q - s * mean;
     part += at + (size_t)slot * 2 * C + c;
-    part[0] = shift + mean;
-    part[C] = squares < 0.0f ? 0.0f : squares;
+    part[0] = found.x;
+    part[C] = found.y;
 }
 
 GROUP void statistics_merge(__global const float *part, ulong at, uint pixels, uint per,
