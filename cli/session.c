@@ -73,6 +73,7 @@ static double tune_seconds(const settings *set)
     double seconds = 0;
     if (option_flag(set, OPT_TUNE)) seconds = option_real(set, OPT_TUNE);
     if (option_flag(set, OPT_TUNE)) return seconds > 0 ? seconds : 60;
+    /* Other values were refused when the device was opened. */
     return variable && parse_real(variable, &seconds) && seconds > 0 ? seconds : 0;
 }
 

@@ -9,6 +9,13 @@
 
 #include "core/runtime/cache.h"
 
+static const lh_variant *find_variant(const lh_op *op, const char *name)
+{
+    for (unsigned i = 0; i < op->variant_count; i++)
+        if (strcmp(op->variants[i].name, name) == 0) return &op->variants[i];
+    return NULL;
+}
+
 /* What LEHR_VARIANT ("op=variant:rows=6,op=variant") asks for this op: variant and parameters; false
  * when nothing. */
 static bool forced(const lh_op *op, char *name, size_t size, char *parameters)
@@ -27,13 +34,6 @@ static bool forced(const lh_op *op, char *name, size_t size, char *parameters)
     return false;
 }
 
-static const lh_variant *find_variant(const lh_op *op, const char *name)
-{
-    for (unsigned i = 0; i < op->variant_count; i++)
-        if (strcmp(op->variants[i].name, name) == 0) return &op->variants[i];
-    return NULL;
-}
-
 static lehr_status fail_forced(lehr_device *dev, const lh_op *op, const char *name,
                                const char *reason)
 {
@@ -45,6 +45,30 @@ static lehr_status fail_forced(lehr_device *dev, const lh_op *op, const char *na
                              lh_str_text(&list));
     lh_str_free(&list);
     return st;
+}
+
+/* Every op that LEHR_VARIANT names must exist: a misspelt one would force nothing, silently. */
+static lehr_status check_forced(lehr_device *dev)
+{
+    const char *text = lh_getenv("LEHR_VARIANT");
+    for (; text && *text; text += strcspn(text, ",") + (text[strcspn(text, ",")] != '\0')) {
+        char name[64];
+        size_t length = strcspn(text, "=,");
+        snprintf(name, sizeof name, "%.*s", (int)length, text);
+        if (text[length] == '=' && lh_op_find(name)) continue;
+        const char *known[64];
+        size_t count = 0;
+        for (; count < lh_op_count && count < LH_COUNT(known); count++)
+            known[count] = lh_op_list[count]->name;
+        lh_str list = {0};
+        lh_str_suggest(&list, name, known, count);
+        lehr_status st = lh_fail(lh_device_context(dev), LEHR_E_USAGE,
+                                 "LEHR_VARIANT: '%s' is not OP=VARIANT with a known op%s", name,
+                                 lh_str_text(&list));
+        lh_str_free(&list);
+        return st;
+    }
+    return LEHR_OK;
 }
 
 const char *lh_select_excludes(lehr_device *dev, const lh_op *op, const void *problem,
@@ -122,6 +146,8 @@ lehr_status lh_select(lehr_device *dev, const lh_op *op, const void *problem, lh
 {
     char name[64], text[LH_DESCRIBE];
     *out = (lh_choice){.why = "forced"};
+    lehr_status st = check_forced(dev);
+    if (st != LEHR_OK) return st;
     if (forced(op, name, sizeof name, out->parameters)) {
         out->variant = find_variant(op, name);
         const char *reason = out->variant ? out->variant->declines(problem, lh_device_traits(dev))

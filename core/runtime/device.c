@@ -127,7 +127,8 @@ static lehr_status open_found(lehr_context *ctx, const found *row, cl_context cl
     dev->info = row->info;
     dev->cl = cl;
     dev->queue = queue;
-    lehr_status st = lh_traits_read(ctx, row->platform, row->id, &dev->info, &dev->traits);
+    lehr_status st = lh_environment_check(ctx);
+    if (st == LEHR_OK) st = lh_traits_read(ctx, row->platform, row->id, &dev->info, &dev->traits);
     if (st == LEHR_OK && !cl) {
         dev->cl = clCreateContext(NULL, 1, &dev->id, NULL, NULL, &code);
         st = lh_cl_check(ctx, code, "opening device '%s' (clCreateContext)", row->info.name);

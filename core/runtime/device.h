@@ -48,6 +48,8 @@ struct lehr_device {
  * hold vendor names. */
 lehr_status lh_traits_read(lehr_context *ctx, cl_platform_id platform, cl_device_id id,
                            lehr_device_info *info, lh_traits *traits);
+/* LEHR_E_USAGE for a variable of the environment whose value is none it can have; in environment.c. */
+lehr_status lh_environment_check(lehr_context *ctx);
 /* Works around drivers whose environment makes their devices vanish; before platforms are listed. */
 void lh_traits_prepare_drivers(void);
 void lh_programs_release(lehr_device *dev);

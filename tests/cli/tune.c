@@ -120,4 +120,9 @@ Test(tune, wrong_input)
     EXPECT("\"$LEHR\" tune --model nosuch", 2, "nosuch");
     EXPECT("\"$LEHR\" tune --model small.model extra", 2, "extra");
     EXPECT("LEHR_VARIANT=conv.forward=nosuch " TUNE "--explain", 2, "no such variant", "plain");
+    EXPECT("LEHR_VARIANT=conv.forwrd=plain " TUNE "--explain", 2, "did you mean 'conv.forward'");
+    EXPECT("LEHR_WINOGRAD=3 " TUNE "--explain", 2, "LEHR_WINOGRAD: '3' is not 0, 2 or 4");
+    EXPECT("LEHR_SHIPPED=of " TUNE "--explain", 2, "LEHR_SHIPPED: 'of' is not off or on");
+    EXPECT("LEHR_TUNE=-1 " TRAIN, 2, "LEHR_TUNE: '-1' is not seconds");
+    EXPECT("LEHR_SELF_TEST=soon " TRAIN, 2, "LEHR_SELF_TEST: 'soon' is not seconds");
 }

@@ -202,11 +202,17 @@ Test(choice, parameters)
     rows[0].prepare = prepare_tunable;
     rows[0].run = run_tunable;
     cr_expect_str_eq(chosen(), "planted (first)");
-    setenv("LEHR_VARIANT", "dense=x,add.forward=planted:scale=2:load=8", 1);
+    setenv("LEHR_VARIANT", "dense.forward=plain,add.forward=planted:scale=2:load=8", 1);
     cr_expect_str_eq(chosen(), "planted:scale=2:load=8 (forced)", "not checked: who forces it gets it");
     setenv("LEHR_VARIANT", "add.forward=planted:load=3", 1);
     cr_expect_str_eq(chosen(), "LEHR_E_USAGE ()");
     cr_expect(strstr(said, "cannot have load=3 here; its parameters: load=4|1|2|8; scale=1|2"), "%s", said);
+    setenv("LEHR_VARIANT", "dense.foward=plain", 1);
+    cr_expect_str_eq(chosen(), "LEHR_E_USAGE ()", "misspelt, so it would force nothing");
+    cr_expect(strstr(said, "'dense.foward' is not OP=VARIANT with a known op; did you mean 'dense.forward'?"),
+              "%s", said);
+    setenv("LEHR_VARIANT", "add.forward:elementwise", 1);
+    cr_expect_str_eq(chosen(), "LEHR_E_USAGE ()");
     setenv("LEHR_VARIANT", "add.forward=planted:width=4", 1);
     cr_expect_str_eq(chosen(), "LEHR_E_USAGE ()");
     setenv("LEHR_VARIANT", "add.forward=elementwise:load=1", 1);
