@@ -384,8 +384,8 @@ const environment_row environment_table[] = {
     {"LEHR_PLUGIN_PATH", "directories, separated by ':', in which plugins are looked for by name"},
     {"LEHR_PLUGIN_DIR", "directory of the built-in plugins, when they are not where they were installed"},
     {"LEHR_VARIANT", "forces kernel variants, such as conv.forward=direct_cpu; separated by ','"},
-    {"LEHR_WINOGRAD", "2: without Winograd F(4x4, 3x3), the accurate option; 0: without any Winograd; 4: with "
-     "all, as when unset"},
+    {"LEHR_WINOGRAD", "2: without Winograd F(4x4, 3x3), the accurate option; 0: without any Winograd; 4: "
+     "with all, as when unset"},
     {"LEHR_TRAITS", "narrows what the device is taken for, such as family=gpu"},
     {"LEHR_CACHE", "directory of what is remembered about kernels, instead of $XDG_CACHE_HOME/lehr; off: "
      "nothing is read or written"},
