@@ -3,6 +3,8 @@
  * The list of case lists, and the default fill. */
 #include "tests/cases/cases.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/philox.h"
@@ -55,4 +57,20 @@ bool lh_case_row(const void *rows, size_t count, size_t size, size_t i, void *ou
     if (i >= count) return false;
     memcpy(out, (const char *)rows + i * size, size);
     return true;
+}
+
+/* Of neighbours that differ in one size only, some are in each part. */
+static unsigned part_of(size_t i, unsigned parts)
+{
+    return (unsigned)((uint32_t)(i * 2654435761u) >> 16) % parts;
+}
+
+bool lh_case_part(size_t count, size_t i, size_t *out)
+{
+    const char *text = getenv("LEHR_TEST_PART");
+    unsigned part = 1, parts = 1;
+    if (text && (sscanf(text, "%u/%u", &part, &parts) != 2 || part < 1 || part > parts)) return false;
+    for (*out = 0; *out < count; (*out)++)
+        if (part_of(*out, parts) == part - 1 && i-- == 0) return true;
+    return false;
 }

@@ -28,4 +28,8 @@ void lh_case_uniform(uint64_t seed, double *out, size_t count);
 /* Picks rows[i] of a table for .problem; size = sizeof one row. */
 bool lh_case_row(const void *rows, size_t count, size_t size, size_t i, void *out);
 
+/* Which problem of a sweep of `count` is number i of this run: number i of all, or with LEHR_TEST_PART=K/N of
+ * the K-th of N parts, which are mixed and of about the same size.  false past the end. */
+bool lh_case_part(size_t count, size_t i, size_t *out);
+
 #endif

@@ -94,8 +94,8 @@ static bool sweep(size_t i, lh_conv_problem *out)
 {
     static const int filters[] = {1, 3, 5, 7}, channels[] = {1, 3, 16, 17, 32, 64},
                      outputs[] = {5, 16, 32, 48};
+    if (!lh_case_part(192, i, &i)) return false;
     size_t f = i % 4, stride = i / 4 % 2, c = i / 8 % 6, k = i / 48 % 4;
-    if (i >= 192) return false;
     int r = filters[f], pad = (int)(i % 3) < r ? (int)(i % 3) : 0;
     row a = {2, channels[c], 8 + (int)(i % 5), 7 + (int)(i % 7), outputs[k], r, r,
              1 + (int)stride, pad, r / 2, r / 2, pad, i % 2 == 0, i % 3 == 0};

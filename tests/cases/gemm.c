@@ -44,7 +44,7 @@ static bool problem(int level, size_t i, void *out)
     if (level == 1) { /* the sweep: every m, n, k of a small grid around the tile sizes */
         static const int sizes[] = {1, 2, 7, 8, 9, 31, 33, 64, 129};
         size_t s = LH_COUNT(sizes);
-        if (i >= 4 * s * s * s) return false;
+        if (!lh_case_part(4 * s * s * s, i, &i)) return false;
         *p = (lh_gemm_problem){sizes[i / 4 % s], sizes[i / 4 / s % s], sizes[i / 4 / s / s],
                                i & 1, (i & 2) != 0};
         return true;

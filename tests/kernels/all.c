@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every op, every variant, every quick case.  LEHR_TEST_LEVEL=1 runs the long sweep instead;
- * LEHR_TEST_OP=conv runs only ops whose name starts so. */
+ * Every op, every variant, every quick case.  LEHR_TEST_LEVEL=1 runs the long sweep instead
+ * (LEHR_TEST_PART=K/N: the K-th of N parts of it); LEHR_TEST_OP=conv runs only ops whose name starts so. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdlib.h>
