@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Preparing and running variants; kernels/select.c chooses. */
+#include "kernels/loops.h"
 #include "kernels/op.h"
 #include "kernels/ops.h"
 #include "kernels/select.h"
@@ -253,6 +254,7 @@ lehr_status lh_exec_create(lehr_device *dev, const lh_op *op, const void *proble
     bool again = true;
     lehr_status st = check_problem(dev, op, problem);
     *out = NULL;
+    if (st == LEHR_OK && lh_self_test_left(dev) > 0) st = lh_loops_check(dev, false);
     if (st == LEHR_OK) op->describe(problem, text, sizeof text);
     while (st == LEHR_OK && again) { /* each turn excludes one more */
         lh_choice choice;

@@ -11,6 +11,7 @@
 
 #include "core/model/network_internal.h"
 #include "core/runtime/cache.h"
+#include "kernels/loops.h"
 #include "kernels/tune.h"
 
 /* A problem that occurs in the model; steps that share it count once. */
@@ -193,7 +194,9 @@ lehr_status lehr_self_test(lehr_device *device, const lehr_model *model, double 
     items list;
     double begin = lh_now();
     lh_enter(lh_device_context(device));
-    lehr_status st = collect(device, model, 2, &list);
+    lehr_status st = lh_loops_check(device, true);
+    if (st != LEHR_OK) return st;
+    st = collect(device, model, 2, &list);
     result->kernels += (uint32_t)list.count;
     double until = lh_now() + seconds;
     for (int i = 0; i < list.count && st == LEHR_OK && lh_now() < until; i++) {

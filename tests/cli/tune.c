@@ -113,6 +113,34 @@ Test(tune, a_wrong_kernel_is_found)
            "conv.forward/direct_cpu computes wrong results", "done");
 }
 
+/* A driver that ends long loops: nothing is trained on it, unless that is asked for.  Drivers of the CPU
+ * family are not tried. */
+Test(tune, a_driver_that_ends_loops_is_found)
+{
+#define ONE                                                                                                \
+    "LEHR_TRAITS=family=gpu \"$LEHR\" train --data synthetic:n=16,test=8 --model one.model --batch 8 "      \
+    "--epochs 1 "
+    static const char wrong[] = "LD_PRELOAD=" LEHR_TEST_BUILD_DIR "/tests/cli/wrong_driver.so "
+                                "LEHR_VARIANT= WRONG_LOOPS=65535 ";
+    char line[1024];
+    if (is_sanitized()) cr_skip_test("a sanitizer's library must come first, this one is preloaded");
+    snprintf(line, sizeof line, "printf 'input 3 32 32\nflatten\ndense 10\n' >one.model; %s"
+             "LEHR_SELF_TEST=0.01 " ONE "--out run", wrong);
+    EXPECT(line, 8, "ends a loop after 65535 of 1048576 iterations", "use another driver");
+    EXPECT("grep -h ^bad cache/*.txt | cut -f2-4; LEHR_SELF_TEST=0.01 " ONE "--out run", 8,
+           "device\tloop of 1048576\tloops", "ends a loop after 65535"); /* remembered */
+    snprintf(line, sizeof line, "%s" ONE "--out run", wrong);
+    EXPECT(line, 0, "done"); /* with LEHR_SELF_TEST=0 */
+    snprintf(line, sizeof line, "rm -r cache; %sLEHR_TRAITS=family=gpu \"$LEHR\" doctor", wrong);
+    EXPECT(line, 8, "BAD   kernels", "ends a loop after 65535");
+    EXPECT("LEHR_TRAITS=family=gpu \"$LEHR\" doctor --seconds 0.01; " /* which tries it again */
+           "grep -h '^good.device' cache/*.txt; LEHR_SELF_TEST=0.01 " ONE "--out good",
+           0, "good\tdevice\tloop of 1048576", "done");
+    snprintf(line, sizeof line, "%sLEHR_SELF_TEST=0.01 LEHR_TRAITS=family=cpu " TRAIN "--out cpu", wrong);
+    EXPECT(line, 0, "done");
+#undef ONE
+}
+
 Test(tune, wrong_input)
 {
     EXPECT(TUNE "--op nosuch", 2, "no op that begins with 'nosuch'", "conv.forward");
