@@ -9,7 +9,7 @@
 #include "kernels/op.h"
 
 #define LH_FILTERS_PATH "conv/winograd_filters.cl"
-#define LH_FILTERS_OPTIONS "-DVW=%d -DTILE=%d"
+#define LH_FILTERS_OPTIONS "-DVW=%d -DTILE=%d -DSTRIDE=%d"
 
 /* The filters of one pass of a convolution, as winograd_filters.cl takes them. */
 typedef struct lh_filter_row {

@@ -11,6 +11,7 @@
 
 #define LH_CONV_FORWARD_VARIANTS(X)                                                                \
     X(forward, winograd4_cpu, 3.6)                                                                 \
+    X(forward, winograd4_stride2_cpu, 1.6)                                                         \
     X(forward, winograd2_cpu, 1.1)                                                                 \
     X(forward, direct_cpu, 0)                                                                      \
     X(forward, gpu_pointwise, 0)                                                                   \
@@ -61,9 +62,10 @@ lehr_status lh_gpu_combine_prepare(lh_exec *exec, unsigned index);
 lehr_status lh_gpu_combine_run(lh_exec *exec, unsigned index, const lh_args *args, size_t slices);
 
 /* Winograd kernels of the CPU family, for tiles of 4x4 or 2x2 outputs.
- * Why none takes a problem, or NULL: LEHR_WINOGRAD=0 (or 2, and tile is not), not 3x3 with stride 1,
+ * Why none takes a problem, or NULL: LEHR_WINOGRAD=0 (or 2, and tile is not), not 3x3 with that stride,
  * channels not a multiple of the vector width. */
-const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *traits, int tile);
+const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *traits, int tile,
+                                     int stride);
 /* Whether the tiles of such an image hold too few outputs to pay. */
 bool lh_conv_winograd_mostly_empty(int rows, int cols, int tile);
 /* Tiles of n images of rows x cols outputs. */
@@ -72,22 +74,24 @@ size_t lh_conv_winograd_tiles(int n, int rows, int cols, int tile);
  * share cache sets. */
 size_t lh_conv_winograd_plane(int tiles, int channels);
 
-/* A 3x3 convolution of stride 1 as a Winograd kernel sees it: backward data is one with flipped, transposed
- * weights. */
+/* A 3x3 convolution as a Winograd kernel sees it: backward data (of stride 1 only) is one with flipped,
+ * transposed weights. */
 typedef struct lh_winograd_pass {
     int c, h, w, k, p, q, pad_top, pad_left;
     int out_step, in_step, flip; /* of one output and one input channel in w; mirrored taps */
+    int stride;
 } lh_winograd_pass;
 
 static inline lh_winograd_pass lh_winograd_forward(const lh_conv_problem *p)
 {
-    return (lh_winograd_pass){p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top, p->pad_left, p->c * 9, 9, 0};
+    return (lh_winograd_pass){p->c, p->h, p->w, p->k, p->p, p->q, p->pad_top, p->pad_left, p->c * 9, 9, 0,
+                              p->stride_h};
 }
 
 static inline lh_winograd_pass lh_winograd_data(const lh_conv_problem *p)
 {
     return (lh_winograd_pass){p->k, p->p, p->q, p->c, p->h, p->w, 2 - p->pad_top, 2 - p->pad_left,
-                  9, p->c * 9, 1};
+                  9, p->c * 9, 1, 1};
 }
 
 #endif

@@ -17,11 +17,20 @@
  *   DATA_OUTER(GET, lo, hi, j)      rows 0 and infinity of the column j of values GET(i, j)
  *   DATA_PAIR(GET, lo, hi, j)       rows of the points a and -a, with `value` a and `other`
  *   GRADIENT_PAIR(GET, lo, hi, j)   the same of a gradient, with `value` and `square`
+ * -DSTRIDE=2: winograd_stride2.cl in their place.
  * Lavin, Gray: Fast algorithms for convolutional neural networks, 2015. */
 #define POINTS (TILE + 2)
 #define PAIRS (POINTS / 2) /* of points: pair 0 is 0 and infinity, the first and the last */
 #define LOW_POINT(pair) ((pair) ? 2 * (pair) - 1 : 0)
 #define HIGH_POINT(pair) ((pair) ? 2 * (pair) : POINTS - 1)
+
+#ifndef STRIDE
+#define STRIDE 1
+#endif
+#if STRIDE == 2
+#include "conv/winograd_stride2.cl"
+#else
+#define SIDE POINTS /* inputs of a tile, and products, in a dimension */
 
 #if TILE == 4
 #define EACH_TILE(DO) DO(0) DO(1) DO(2) DO(3)
@@ -188,6 +197,7 @@ __constant float pair_square[PAIRS] = {0.0f, 0.0f};
     lo = GET(0, j) + GET(1, j);                                                                    \
     hi = GET(0, j) - GET(1, j);
 #endif
+#endif /* STRIDE */
 
 #define DECLARE_D(i) LH_V d##i;
 #define DECLARE_R(i) LH_V r##i;

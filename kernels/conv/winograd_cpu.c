@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Host side of winograd_cpu.cl, for tiles of 4x4 and of 2x2: when the transform pays, how many tiles
- * a task takes so that its windows fit into local memory and the cache behind it. */
+ * Host side of winograd_cpu.cl, for tiles of 4x4 (forward also with stride 2) and of 2x2: when the transform
+ * pays, how many tiles a task takes so that its windows fit into local memory and the cache behind it. */
 #include "kernels/conv/filters.h"
 #include "kernels/conv/variants.h"
 
@@ -11,6 +11,9 @@
 enum { FILTER, CONV };          /* exec->kernels */
 enum { TILE, TILES, BLOCK, V_BYTES, M_BYTES }; /* exec->number */
 enum { CACHE_WISH = 600 * 1024 }; /* bytes of v and m: within a second-level cache of 1 MiB */
+/* With stride 2: outputs of a tile, on average, since it costs 81 multiplications; tiles of a batch for which
+ * more than a few filters are transformed. */
+enum { LEAST_STRIDED = 12, LEAST_STRIDED_TILES = 32, FEW_FILTERS = 256 };
 
 static int tile_rows(const lh_traits *t) { return t->vector_width >= 16 ? 8 : 6; }
 
@@ -33,62 +36,80 @@ size_t lh_conv_winograd_plane(int tiles, int channels)
 /* Small images, more outputs than one tile has, all of them within the whole convolution of one. */
 static bool spread(const lh_winograd_pass *c, int tile)
 {
-    return c->h <= tile && c->w <= tile && (c->p > tile || c->q > tile) && c->pad_top <= 2 &&
-           c->pad_left <= 2 && c->p <= tile + c->pad_top && c->q <= tile + c->pad_left;
+    return c->stride == 1 && c->h <= tile && c->w <= tile && (c->p > tile || c->q > tile) &&
+           c->pad_top <= 2 && c->pad_left <= 2 && c->p <= tile + c->pad_top && c->q <= tile + c->pad_left;
 }
 
 /* Rows and columns that tiles cover: of the outputs, or of the inputs. */
 static int rows_of(const lh_winograd_pass *c, int tile) { return spread(c, tile) ? c->h : c->p; }
 static int cols_of(const lh_winograd_pass *c, int tile) { return spread(c, tile) ? c->w : c->q; }
 
-static size_t plane_bytes(int tile, int tiles, int channels)
+/* Products of a tile in one dimension: with stride 2 as many as inputs, winograd_stride2.cl. */
+static int side(const lh_winograd_pass *c, int tile)
 {
-    return (size_t)((tile + 2) * (tile + 2)) * lh_conv_winograd_plane(tiles, channels) *
-           sizeof(float);
+    return c->stride == 2 ? 2 * tile + 1 : tile + 2;
+}
+
+/* Of the planes of side x side products or points. */
+static size_t plane_bytes(int side, int tiles, int channels)
+{
+    return (size_t)(side * side) * lh_conv_winograd_plane(tiles, channels) * sizeof(float);
 }
 
 static size_t local_bytes(const lh_winograd_pass *c, int tile, int tiles, int block)
 {
-    return plane_bytes(tile, tiles, c->c) + plane_bytes(tile, tiles, block);
+    return plane_bytes(side(c, tile), tiles, c->c) + plane_bytes(side(c, tile), tiles, block);
 }
 
-/* Four register tiles (eight of the small ones), half as many, … one. */
+/* Four register tiles (eight of the small ones), half as many, … one.  With stride 2 there are so many
+ * products that one is enough, until the filters do not stay in the second cache. */
 static int count_tiles(const lh_winograd_pass *c, const lh_traits *t, int tile)
 {
     int rows = tile_rows(t), tiles = (tile == 4 ? 4 : 8) * rows;
+    if (c->stride == 2) tiles = c->c < 64 ? rows : 2 * rows;
     size_t limit = t->local_bytes < CACHE_WISH ? t->local_bytes : CACHE_WISH;
     while (tiles > rows && local_bytes(c, tile, tiles, block_of(c, t)) > limit) tiles /= 2;
     return tiles;
 }
 
-const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *t, int tile)
+const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *t, int tile,
+                                     int stride)
 {
     const char *wish = lh_getenv("LEHR_WINOGRAD"), *reason = lh_needs_cpu_family(t);
     if (wish && strcmp(wish, "0") == 0) return "LEHR_WINOGRAD=0";
     if (wish && strcmp(wish, "2") == 0 && tile != 2) return "LEHR_WINOGRAD=2";
     if (reason) return reason;
     if (p->r != 3 || p->s != 3) return "for 3x3 filters";
-    if (p->stride_h != 1 || p->stride_w != 1) return "for stride 1";
+    if (p->stride_h != stride || p->stride_w != stride) return "not for this stride";
     if (p->c % (int)t->vector_width || p->k % (int)t->vector_width)
         return "channels are not a multiple of the vector width";
     return NULL;
+}
+
+static bool fewer_outputs(int rows, int cols, int tile, size_t least)
+{
+    return (size_t)(rows * cols) < least * lh_conv_winograd_tiles(1, rows, cols, tile);
 }
 
 /* A tile costs 36 (16) multiplications where direct has 9 per output, and the transforms come on
  * top. */
 bool lh_conv_winograd_mostly_empty(int rows, int cols, int tile)
 {
-    size_t tiles = lh_conv_winograd_tiles(1, rows, cols, tile);
-    return (size_t)(rows * cols) < (tile == 4 ? 6 : 3) * tiles;
+    return fewer_outputs(rows, cols, tile, tile == 4 ? 6 : 3);
 }
 
 static const char *declines(const lh_conv_problem *p, const lh_winograd_pass *c,
-                            const lh_traits *t, int tile)
+                            const lh_traits *t, int tile, int stride)
 {
-    const char *reason = lh_conv_winograd_refused(p, t, tile);
+    const char *reason = lh_conv_winograd_refused(p, t, tile, stride);
     if (reason) return reason;
-    if (lh_conv_winograd_mostly_empty(rows_of(c, tile), cols_of(c, tile), tile))
+    int rows = rows_of(c, tile), cols = cols_of(c, tile);
+    if (stride == 2 ? fewer_outputs(rows, cols, tile, LEAST_STRIDED)
+                    : lh_conv_winograd_mostly_empty(rows, cols, tile))
         return "tiles would be mostly empty";
+    if (stride == 2 && c->c * c->k > FEW_FILTERS &&
+        lh_conv_winograd_tiles(p->n, rows, cols, tile) < LEAST_STRIDED_TILES)
+        return "too few tiles to transform the filters for";
     if (local_bytes(c, tile, tile_rows(t), block_of(c, t)) > t->local_bytes)
         return "the windows exceed local memory";
     return NULL;
@@ -109,7 +130,7 @@ static int choose_tiles(lh_exec *e, const lh_winograd_pass *c, int tile)
 static size_t filter_bytes(const lh_exec *e, const lh_winograd_pass *c)
 {
     int tile = (int)e->number[TILE], block = (int)e->number[BLOCK];
-    return (size_t)(c->k / block) * plane_bytes(tile, block, c->c) +
+    return (size_t)(c->k / block) * plane_bytes(tile + 2, block, c->c) +
            (size_t)((tile + 2) * c->c) * sizeof(float);
 }
 
@@ -138,18 +159,20 @@ static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool
     e->number[TILE] = tile;
     e->number[TILES] = tiles;
     e->number[BLOCK] = block;
-    e->number[V_BYTES] = (int64_t)plane_bytes(tile, tiles, c->c);
-    e->number[M_BYTES] = (int64_t)plane_bytes(tile, tiles, block);
+    e->number[V_BYTES] = (int64_t)plane_bytes(side(c, tile), tiles, c->c);
+    e->number[M_BYTES] = (int64_t)plane_bytes(side(c, tile), tiles, block);
     e->workspace = filter_bytes(e, c);
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
-             "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DRELU=%d -DSPREAD=%d",
+             "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DRELU=%d -DSPREAD=%d "
+             "-DSTRIDE=%d",
              width, block / width, tile_rows(t), c->c, c->h, c->w, c->k, c->p, c->q, c->pad_top,
              c->pad_left, tile, tiles, (rows_of(c, tile) + tile - 1) / tile,
-             (cols_of(c, tile) + tile - 1) / tile, relu, spread(c, tile));
+             (cols_of(c, tile) + tile - 1) / tile, relu, spread(c, tile), c->stride);
     lehr_status st =
-        lh_exec_kernel(e, FILTER, LH_FILTERS_PATH, "winograd_filter", LH_FILTERS_OPTIONS, width, tile);
+        lh_exec_kernel(e, FILTER, LH_FILTERS_PATH, "winograd_filter", LH_FILTERS_OPTIONS, width, tile,
+                       c->stride);
     if (st != LEHR_OK) return st;
     return lh_exec_kernel(e, CONV, "conv/winograd_cpu.cl", "winograd_conv", "%s", options);
 }
@@ -204,29 +227,30 @@ static lehr_status run_data(lh_exec *e, const lh_args *a)
     return run(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX]);
 }
 
-/* The rows of both passes for one size of tiles. */
-#define VARIANTS(tile)                                                                             \
-    const char *lh_conv_forward_winograd##tile##_cpu_declines(const void *problem,                 \
+/* A row of forward, "4" or "4_stride2", and of backward data, for tiles of that size. */
+#define FORWARD(name, tile, stride)                                                                \
+    const char *lh_conv_forward_winograd##name##_cpu_declines(const void *problem,                 \
                                                               const lh_traits *traits)             \
     {                                                                                              \
         lh_winograd_pass c = lh_winograd_forward(problem);                                         \
-        return declines(problem, &c, traits, tile);                                                \
+        return declines(problem, &c, traits, tile, stride);                                   \
     }                                                                                              \
-    lehr_status lh_conv_forward_winograd##tile##_cpu_prepare(lh_exec *e)                           \
+    lehr_status lh_conv_forward_winograd##name##_cpu_prepare(lh_exec *e)                           \
     {                                                                                              \
         const lh_conv_problem *p = lh_exec_problem(e);                                             \
         lh_winograd_pass c = lh_winograd_forward(p);                                               \
         return prepare(e, &c, tile, p->act == LH_ACT_RELU);                                        \
     }                                                                                              \
-    lehr_status lh_conv_forward_winograd##tile##_cpu_run(lh_exec *e, const lh_args *a)             \
+    lehr_status lh_conv_forward_winograd##name##_cpu_run(lh_exec *e, const lh_args *a)             \
     {                                                                                              \
         return run_forward(e, a);                                                                  \
-    }                                                                                              \
+    }
+#define DATA(tile)                                                                                 \
     const char *lh_conv_data_winograd##tile##_cpu_declines(const void *problem,                    \
                                                            const lh_traits *traits)                \
     {                                                                                              \
         lh_winograd_pass c = lh_winograd_data(problem);                                            \
-        return declines(problem, &c, traits, tile);                                                \
+        return declines(problem, &c, traits, tile, 1);                                             \
     }                                                                                              \
     lehr_status lh_conv_data_winograd##tile##_cpu_prepare(lh_exec *e)                              \
     {                                                                                              \
@@ -237,5 +261,8 @@ static lehr_status run_data(lh_exec *e, const lh_args *a)
     {                                                                                              \
         return run_data(e, a);                                                                     \
     }
-VARIANTS(4)
-VARIANTS(2)
+FORWARD(4, 4, 1)
+FORWARD(4_stride2, 4, 2)
+FORWARD(2, 2, 1)
+DATA(4)
+DATA(2)

@@ -2,13 +2,15 @@
  *
  * Winograd F(4x4, 3x3) and F(2x2, 3x3) (-DTILE=4 or 2) for the CPU family: 3x3 filters with stride 1,
  * forward and backward data (the same with flipped, transposed weights): 2.25 or 4 multiplications
- * per output and channel, not 9.  -DSPREAD=1: winograd_spread.cl.
+ * per output and channel, not 9.  -DSPREAD=1: winograd_spread.cl.  -DSTRIDE=2: forward with stride 2,
+ * winograd_stride2.cl and winograd_stride2_tile.cl, 5.1 multiplications.
  * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][SQUARE][C][BLOCK], the
- * filters transformed by winograd_filters.cl, with SQUARE = 36 or 16 points.
+ * filters transformed by winograd_filters.cl, with SQUARE = 36 or 16 points.  PRODUCTS are as many, or
+ * 81 with stride 2, where several use the same point of a filter.
  * C and K are multiples of VW; P and Q are anything, edge tiles are cut.
  * Launch: one work-item per work-group, (group of TILES output tiles of whatever images, share of the
  * blocks).
- * Local memory: v [SQUARE][TILES][C], the transformed windows; m [SQUARE][TILES][BLOCK], the
+ * Local memory: v [PRODUCTS][TILES][C], the transformed windows; m [PRODUCTS][TILES][BLOCK], the
  * products.  Planes of u, v and m are 16 floats further apart than needed, so that they do not share
  * cache sets.
  * Register tile: ROWS tiles x NV vectors of channels.  Summation order: c, then the transform.
@@ -18,31 +20,38 @@
 #include "conv/winograd.cl"
 
 #define SQUARE (POINTS * POINTS)
+#define PRODUCTS (SIDE * SIDE)
 #define V_STEP (TILES * C + 16)
 #define U_STEP (C * BLOCK + 16)
 #define M_STEP (TILES * BLOCK + 16)
+#if STRIDE == 2
+#define FILTER_POINT(f) (min((f) / SIDE, POINTS - 1) * POINTS + min((f) % SIDE, POINTS - 1))
+#else
 #include "conv/winograd_window.cl"
+#define FILTER_POINT(f) (f)
+#endif
+#define SPAN (TILE * STRIDE) /* from the inputs of a tile to those of the next */
 
 /* Asks for one row of a tile's own inputs. */
 void prefetch_row(__global const float *in, int row)
 {
-    tile_place at = place_tile(row / TILE);
-    int h = at.h + row % TILE;
-    in += (((size_t)at.n * H + h) * W + at.w) * C;
-    for (int i = 0; i < min(TILE, W - at.w) * C && h < H; i += 16) LH_PREFETCH(in + i);
+    tile_place at = place_tile(row / SPAN);
+    int h = at.h * STRIDE + row % SPAN, w = at.w * STRIDE;
+    in += (((size_t)at.n * H + h) * W + w) * C;
+    for (int i = 0; i < min(SPAN, W - w) * C && h < H; i += 16) LH_PREFETCH(in + i);
 }
 
-/* m = v * u for one block of output channels: SQUARE products of matrices [TILES][C] and [C][BLOCK].
+/* m = v * u for one block of output channels: PRODUCTS products of matrices [TILES][C] and [C][BLOCK].
  * Meanwhile it asks for the inputs of the tiles from `next` on, unless that is negative. */
 void multiply(__local const float *restrict v, __global const float *restrict u,
               __local float *restrict m, __global const float *in, int next)
 {
     int row = 0;
-    for (int f = 0; f < SQUARE; f++, v += V_STEP, m += M_STEP, u += U_STEP)
+    for (int f = 0; f < PRODUCTS; f++, v += V_STEP, m += M_STEP)
         for (int t = 0; t < TILES; t += ROWS, row++) {
-            if (next >= 0 && row < TILE * TILES) prefetch_row(in, TILE * next + row);
+            if (next >= 0 && row < SPAN * TILES) prefetch_row(in, SPAN * next + row);
             __local const float *p = v + t * C;
-            __global const float *q = u;
+            __global const float *q = u + FILTER_POINT(f) * U_STEP;
             TILE_DECLARE
             {
                 LH_V zero = (LH_V)0.0f;
@@ -67,6 +76,8 @@ void multiply(__local const float *restrict v, __global const float *restrict u,
 
 #if SPREAD
 #include "conv/winograd_spread.cl"
+#elif STRIDE == 2
+#include "conv/winograd_stride2_tile.cl"
 #else
 
 #define GET(i, j) LH_V m##i = LH_VLOAD(0, m + (POINTS * i + j) * M_STEP);
@@ -120,6 +131,10 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
 #if SPREAD
         for (int c = 0; c < C; c += VW)
             transform_image(in + (size_t)at.n * H * W * C + c, v + t * C + c);
+#elif STRIDE == 2
+        for (int c = 0; c < C; c += VW)
+            transform_window(in + (size_t)at.n * H * W * C + c, at.h * 2 - PT, at.w * 2 - PL,
+                             v + t * C + c);
 #else
         window win;
         place_window(&win, in + (size_t)at.n * H * W * C, at.h - PT, at.w - PL, H, W, C,
@@ -130,7 +145,7 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
                                v + HIGH_POINT(pair) * POINTS * V_STEP + t * C + c);
 #endif
     }
-    for (int f = 0; count < TILES && f < SQUARE; f++)
+    for (int f = 0; count < TILES && f < PRODUCTS; f++)
         clear_floats(v + f * V_STEP + count * C, (TILES - count) * C);
     int next = first + 2 * TILES <= tiles ? first + TILES : -1;
     int share = get_global_id(1), shares = get_global_size(1);

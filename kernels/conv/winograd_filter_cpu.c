@@ -70,7 +70,7 @@ static size_t count_parts(size_t slots, int tile, const lh_traits *t)
 
 static const char *declines(const lh_conv_problem *p, const lh_traits *t, int tile)
 {
-    const char *reason = lh_conv_winograd_refused(p, t, tile);
+    const char *reason = lh_conv_winograd_refused(p, t, tile, 1);
     if (reason) return reason;
     if (lh_conv_winograd_mostly_empty(p->p, p->q, tile)) return "tiles would be mostly empty";
     if (p->c % tile_rows(t)) return "channels are not a multiple of the register tile";

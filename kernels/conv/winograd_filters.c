@@ -76,7 +76,7 @@ static lehr_status make(lh_filters *f, lh_filter_user *users, size_t count)
         st = lh_buffer_view(f->dev, f->memory, f->rows[i].at, f->rows[i].f.bytes, &f->rows[i].view);
     if (st == LEHR_OK) st = make_table(f);
     snprintf(options, sizeof options, LH_FILTERS_OPTIONS, (int)lh_device_traits(f->dev)->vector_width,
-             TILE);
+             TILE, 1);
     if (st == LEHR_OK)
         st = lh_kernel_get(f->dev, LH_FILTERS_PATH, options, "winograd_filters", &f->kernel);
     for (size_t i = 0; i < count && st == LEHR_OK; i++) {

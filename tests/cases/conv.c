@@ -30,6 +30,8 @@ static const row quick[] = {
     {4, 5, 12, 12, 7, 3, 2, 1, 1, 0, 1, 1, true, false},   /* the filter's sums, too */
     {2, 8, 9, 12, 33, 3, 5, 2, 1, 2, 1, 2, true, true, 1}, /* strides and filter not square */
     {2, 16, 12, 8, 10, 3, 3, 2, 0, 0, 1, 1, true, false},  /* tiles of several rows */
+    {8, 16, 13, 14, 16, 3, 3, 2, 1, 0, 1, 1, true, true},  /* strided tiles cut by both edges, */
+    {1, 8, 7, 6, 8, 3, 3, 2, 1, 0, 1, 1, true, true},      /* small for interpreters */
     {3, 32, 2, 2, 16, 5, 5, 1, 2, 2, 2, 2, false, false},  /* most of the filter is padding */
     {3, 16, 6, 5, 32, 3, 3, 1, 0, 0, 0, 0, true, true},    /* the whole convolution of 4x3, */
     {2, 16, 3, 4, 16, 3, 3, 1, 1, 0, 0, 0, true, false},   /* all of that of 2x2 but a row; */
