@@ -128,7 +128,7 @@ static lehr_status run(lh_exec *e, const lh_args *a)
                             (uint64_t)e->number[BIAS_AT], (int)slots);
     if (st != LEHR_OK) return st;
     return lh_launch_tasks(e->dev, e->kernels[WEIGHTS], (size_t)(p->k / e->number[BLOCK]),
-                           (size_t)p->c);
+                           (size_t)(p->c / tile_rows(lh_device_traits(e->dev))));
 }
 
 const char *lh_conv_filter_winograd4_cpu_declines(const void *problem, const lh_traits *traits)

@@ -190,29 +190,33 @@ LH_V sum_slots(__global const float *restrict from, int slots)
     return sum;
 }
 
-/* Over (block, c): the sums of all slots back to 3x3 weights; c = 0 also adds up the bias. */
+#define RUN (ROWS * BLOCK / VW) /* vectors of a run of ROWS input channels */
+
+/* Over (block, run): the sums of all slots back to 3x3 weights; the first run also adds up the bias.  Column
+ * by column of points, so that few lines lie at the same place of the caches' sets at a time. */
 LH_TASK void winograd_weights(__global const float *restrict work, __global float *restrict dw,
                               __global float *restrict dbias, ulong bias_at, int slots)
 {
-    int block = get_global_id(0), c = get_global_id(1);
-    for (int i = 0; i < BLOCK; i += VW) {
-        __global const float *sums = work + (size_t)(block * C + c) * BLOCK + i;
-        int k = block * BLOCK + i;
-        float taps[9 * VW];
-        LH_V t[3 * POINTS], r0, r1, r2;
-        for (int j = 0; j < POINTS; j++) {
+    int block = get_global_id(0), first = get_global_id(1) * ROWS;
+    __global const float *sums = work + (size_t)(block * C + first) * BLOCK;
+    LH_V columns[POINTS][RUN][3], r0, r1, r2;
+    for (int j = 0; j < POINTS; j++)
+        for (int i = 0; i < RUN; i++) {
 #define GET(a)                                                                                     \
     LH_V m##a = (LH_V)(point_scale[a] * point_scale[j]) *                                          \
-                sum_slots(sums + (size_t)(POINTS * a + j) * C * K, slots);
+                sum_slots(sums + (size_t)(POINTS * a + j) * C * K + i * VW, slots);
             EACH_POINT(GET)
 #undef GET
             TRANSFORM_BACK_3(m, r)
-            t[j] = r0;
-            t[POINTS + j] = r1;
-            t[2 * POINTS + j] = r2;
+            columns[j][i][0] = r0;
+            columns[j][i][1] = r1;
+            columns[j][i][2] = r2;
         }
+    for (int i = 0; i < RUN; i++) {
+        int k = block * BLOCK + i % (BLOCK / VW) * VW, c = first + i / (BLOCK / VW);
+        float taps[9 * VW];
         for (int r = 0; r < 3; r++) {
-#define GET(j) LH_V m##j = t[POINTS * r + j];
+#define GET(j) LH_V m##j = columns[j][i][r];
             EACH_POINT(GET)
 #undef GET
             TRANSFORM_BACK_3(m, r)
@@ -223,12 +227,12 @@ LH_TASK void winograd_weights(__global const float *restrict work, __global floa
         for (int l = 0; l < VW; l++)
             for (int tap = 0; tap < 9; tap++)
                 dw[((size_t)(k + l) * C + c) * 9 + tap] = taps[tap * VW + l];
-#if BIAS
-        if (c == 0) {
-            LH_V sum = (LH_V)0.0f;
-            for (int s = 0; s < slots; s++) sum += LH_VLOAD(0, work + bias_at + s * K + k);
-            LH_VSTORE(sum, 0, dbias + k);
-        }
-#endif
     }
+#if BIAS
+    for (int k = block * BLOCK; first == 0 && k < (block + 1) * BLOCK; k += VW) {
+        LH_V sum = (LH_V)0.0f;
+        for (int s = 0; s < slots; s++) sum += LH_VLOAD(0, work + bias_at + s * K + k);
+        LH_VSTORE(sum, 0, dbias + k);
+    }
+#endif
 }
