@@ -39,6 +39,14 @@ double lh_op_bytes(const lh_op *op, const void *problem, int n)
     return sum;
 }
 
+bool lh_bytes_agree(const lh_op *op, const void *got, const void *want, size_t count)
+{
+    const unsigned char *a = got, *b = want;
+    size_t differ = 0;
+    for (size_t i = 0; i < count; i++) differ += a[i] != b[i];
+    return (double)differ <= op->misplaced * (double)count;
+}
+
 size_t lh_local_size(const lh_traits *traits, size_t want)
 {
     size_t limit = traits->max_work_group;

@@ -108,6 +108,9 @@ typedef struct lh_op {
     /* Least bytes of a run where they do not follow from the operands; NULL: they do.  Ask
      * lh_op_bytes. */
     double (*bytes)(const void *problem, int n);
+    /* Share of the elements of LH_U8 outputs that may differ from the reference's: the places of maxima
+     * among values that are rounded.  0: none. */
+    double misplaced;
 } lh_op;
 
 /* One parameter of a prepared variant. */
@@ -173,6 +176,9 @@ int lh_exec_tunable(lh_exec *exec, const char *name, int rule, const int *values
 /* Largest accepted error of a variant's result, as a part of the largest value: by op->terms (docs/
  * numerics.md, "Rounding of sums", derives it) or op->tolerance, and variant->growth. */
 double lh_error_limit(const lh_op *op, const lh_variant *variant, const void *problem, int n);
+
+/* Whether bytes of an output are the reference's, but for op->misplaced. */
+bool lh_bytes_agree(const lh_op *op, const void *got, const void *want, size_t count);
 
 /* Bytes that a run moves at least: every operand read or written once, LH_INOUT both, weights too; no
  * workspace, and no operand twice.  With op->flops it places a variant under the roofline. */

@@ -221,7 +221,7 @@ bool lh_trial_agrees(const lh_trial *t, const lh_variant *variant, lh_str *reaso
         if (what->use == LH_IN) continue;
         if (what->type == LH_F32) {
             if (!floats_agree(t, variant, i, reason)) return false;
-        } else if (memcmp(o->exact, o->got, o->bytes) != 0) {
+        } else if (!lh_bytes_agree(t->op, o->got, o->exact, o->bytes)) {
             lh_str_printf(reason, "%s differs", what->name);
             return false;
         }

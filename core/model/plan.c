@@ -125,6 +125,15 @@ lh_pool_problem lh_plan_pool(const lh_plan *p, int layer)
                              .where = p->net->training && max && l->r * l->s < LH_POOL_NOWHERE};
 }
 
+/* Of what a convolution can do, a mean is left to batch normalisation. */
+static bool conv_pool(const lh_plan *p, int i)
+{
+    lh_pool_problem pool = lh_plan_pool(p, i);
+    return pool.kind == LH_POOL_MAX && pool.r == 2 && pool.s == 2 && pool.stride_h == 2 &&
+           pool.stride_w == 2 && !pool.pad_top && !pool.pad_left && !pool.pad_bottom &&
+           !pool.pad_right && lh_device_traits(p->net->dev)->cpu_family;
+}
+
 /* What a batch normalisation before pooling layer i would do for it. */
 static lh_batchnorm_pool norm_pool(const lh_plan *p, int i)
 {
@@ -214,18 +223,19 @@ static void analyse_additions(lh_plan *p)
     }
 }
 
-/* Poolings of a batch normalisation, or of its ReLU, that nothing else reads. */
+/* Poolings of a batch normalisation or a convolution, or of its ReLU, that nothing else reads. */
 static void analyse_poolings(lh_plan *p)
 {
     for (int i = 1; i < p->m->count; i++) {
         lh_layer_kind kind = p->m->layers[i].kind;
         if (kind != LH_LAYER_MAXPOOL && kind != LH_LAYER_AVGPOOL) continue;
-        int in = p->m->layers[i].input, norm = p->fused_into[in] >= 0 ? p->fused_into[in] : in;
-        if (!lh_plan_is_norm(p, norm) || p->consumers[in] != 1 || p->addition[norm] >= 0 ||
-            norm_pool(p, i) == LH_BATCHNORM_ALONE)
-            continue;
-        p->pooled[i] = norm;
-        p->pooling[norm] = i;
+        int in = p->m->layers[i].input, origin = p->fused_into[in] >= 0 ? p->fused_into[in] : in;
+        bool norm = lh_plan_is_norm(p, origin) && p->addition[origin] < 0 &&
+                    norm_pool(p, i) != LH_BATCHNORM_ALONE;
+        bool conv = p->m->layers[origin].kind == LH_LAYER_CONV && conv_pool(p, i);
+        if (p->consumers[in] != 1 || !(norm || conv)) continue;
+        p->pooled[i] = origin;
+        p->pooling[origin] = i;
     }
 }
 

@@ -26,9 +26,9 @@ typedef struct lh_plan {
     int *sums;          /* per batch normalisation whose backward sums are given: value, else -1 */
     int *addition;      /* per batch normalisation: the addition that it computes too, or -1 */
     int *addend;        /* per such addition: that batch normalisation, or -1 */
-    int *pooling;       /* per batch normalisation: the pooling that it computes too, or -1 */
+    int *pooling;       /* per batch normalisation or conv: the pooling that it computes too, or -1 */
     int *where;         /* per max pooling: value that says where its maxima were, or -1 */
-    int *pooled;        /* per such pooling: that batch normalisation, or -1 */
+    int *pooled;        /* per such pooling: that layer, or -1 */
     int *gradient;      /* per layer: value of d output, or -1 */
     int *gradient_uses; /* per value: layers that still have it as their gradient */
     bool *needs_gradient;

@@ -184,7 +184,7 @@ static void backward_simple(lh_plan *p, int i, const lh_op *op, const void *prob
 
 static void backward_pool(lh_plan *p, int i, int dy)
 {
-    if (p->pooled[i] >= 0) {
+    if (p->pooled[i] >= 0 && lh_plan_is_norm(p, p->pooled[i])) {
         contribute(p, p->pooled[i], dy);
         return;
     }

@@ -26,13 +26,25 @@ static bool makes_statistics(const lh_plan *p, int conv)
     return false;
 }
 
+/* Evaluation's bytes of where serve nobody: they save it a kernel of its own. */
+static void use_where(lh_plan *p, int pooling, lh_net_step *s, int operand)
+{
+    size_t bytes = (size_t)p->net->batch * lh_plan_per_image(&p->m->layers[pooling]);
+    if (p->where[pooling] < 0) p->where[pooling] = lh_plan_value(p, lh_div_up(bytes, sizeof(float)));
+    lh_plan_use(p, s, operand, p->where[pooling]);
+}
+
 static void forward_conv(lh_plan *p, int i, lh_phase phase)
 {
     lh_conv_problem problem = lh_plan_conv(p, i);
     problem.stats = phase == LH_PHASE_TRAIN && makes_statistics(p, i);
+    int pooling = p->pooling[i];
+    problem.pool = pooling >= 0;
+    problem.where = problem.pool && lh_plan_pool(p, pooling).where;
     lh_net_step *s = forward_step(p, &lh_conv_forward, &problem, i, phase, LH_CONVF_X, LH_CONVF_Y);
     lh_plan_bind(p, s, LH_CONVF_W, i, "weight", false);
     lh_plan_bind(p, s, LH_CONVF_BIAS, i, "bias", false);
+    if (problem.where) use_where(p, pooling, s, LH_CONVF_WHERE);
     if (!problem.stats) return;
     p->statistics[i] = lh_plan_value(p, 2 * (size_t)problem.k);
     lh_plan_use(p, s, LH_CONVF_STATS, p->statistics[i]);
@@ -107,19 +119,15 @@ static void forward_dropout(lh_plan *p, int i, lh_phase phase)
     s->args.stream = LH_STREAM_DROPOUT + 16u * (uint32_t)i;
 }
 
-/* Evaluation's bytes of where serve nobody: they save it a kernel of its own. */
 static void forward_pool(lh_plan *p, int i, lh_phase phase)
 {
     if (p->pooled[i] >= 0) {
-        forward_norm(p, p->pooled[i], phase);
+        (lh_plan_is_norm(p, p->pooled[i]) ? forward_norm : forward_conv)(p, p->pooled[i], phase);
         return;
     }
     lh_pool_problem problem = lh_plan_pool(p, i);
     lh_net_step *s = forward_step(p, &lh_pool_forward, &problem, i, phase, LH_POOLF_X, LH_POOLF_Y);
-    if (!problem.where) return;
-    size_t bytes = (size_t)problem.n * lh_plan_per_image(&p->m->layers[i]);
-    if (p->where[i] < 0) p->where[i] = lh_plan_value(p, lh_div_up(bytes, sizeof(float)));
-    lh_plan_use(p, s, LH_POOLF_WHERE, p->where[i]);
+    if (problem.where) use_where(p, i, s, LH_POOLF_WHERE);
 }
 
 static void forward_layer(lh_plan *p, int i, lh_phase phase)
@@ -154,7 +162,7 @@ static void forward_layer(lh_plan *p, int i, lh_phase phase)
 void lh_plan_forward(lh_plan *p)
 {
     for (int i = 1; i < p->m->count && p->status == LEHR_OK; i++) {
-        if (lh_plan_is_norm(p, i) && (p->addition[i] >= 0 || p->pooling[i] >= 0))
+        if ((lh_plan_is_norm(p, i) && p->addition[i] >= 0) || p->pooling[i] >= 0)
             continue; /* when the addition's or the pooling's turn comes */
         if (p->fused_into[i] >= 0) {
             p->net->layer_value[i] = p->net->layer_value[p->fused_into[i]];
@@ -162,9 +170,9 @@ void lh_plan_forward(lh_plan *p)
             continue;
         }
         p->net->layer_value[i] = lh_plan_output(p, i);
-        int norm = p->addend[i] >= 0 ? p->addend[i] : p->pooled[i];
-        if (norm >= 0)
-            p->net->layer_value[norm] = p->eval_value[norm] = p->net->layer_value[i];
+        int origin = p->addend[i] >= 0 ? p->addend[i] : p->pooled[i];
+        if (origin >= 0)
+            p->net->layer_value[origin] = p->eval_value[origin] = p->net->layer_value[i];
         p->eval_value[i] = p->m->layers[i].kind == LH_LAYER_DROPOUT
                                ? p->eval_value[p->m->layers[i].input]
                                : p->net->layer_value[i];

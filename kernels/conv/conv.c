@@ -3,6 +3,7 @@
  * Convolution ops: what a problem means (counts, validity, flops) and the ordered tables of
  * variants, most specific first.  The rows themselves live beside their kernels (variants.h). */
 #include "kernels/conv/after.h"
+#include "kernels/conv/pooled.h"
 #include "kernels/conv/statistics.h"
 #include "kernels/conv/variants.h"
 
@@ -34,6 +35,11 @@ size_t lh_conv_w_count(const lh_conv_problem *p)
     return (size_t)p->k * (size_t)p->c * (size_t)p->r * (size_t)p->s;
 }
 
+static size_t pooled_count(const lh_conv_problem *p, int n)
+{
+    return (size_t)n * (size_t)(p->p / 2) * (size_t)(p->q / 2) * (size_t)p->k;
+}
+
 static size_t count_forward(const void *problem, unsigned operand, int n)
 {
     const lh_conv_problem *p = problem;
@@ -42,7 +48,8 @@ static size_t count_forward(const void *problem, unsigned operand, int n)
     case LH_CONVF_W: return lh_conv_w_count(p);
     case LH_CONVF_BIAS: return p->bias ? (size_t)p->k : 0;
     case LH_CONVF_STATS: return p->stats ? 2 * (size_t)p->k : 0;
-    default: return lh_conv_y_count(p, n);
+    case LH_CONVF_WHERE: return p->where ? pooled_count(p, n) : 0;
+    default: return p->pool ? pooled_count(p, n) : lh_conv_y_count(p, n);
     }
 }
 
@@ -85,6 +92,9 @@ static const char *invalid(const void *problem)
     if (!lh_conv_output(&want)) return "the filter does not fit into the padded input";
     if (want.p != p->p || want.q != p->q) return "p and q do not follow from the other sizes";
     if (p->act != LH_ACT_NONE && p->act != LH_ACT_RELU) return "only relu can be fused";
+    if (p->pool && (p->p < 2 || p->q < 2 || p->stats))
+        return "pooling needs two rows and columns, and excludes statistics";
+    if (p->where && !p->pool) return "there is nowhere without pooling";
     if (p->stats && p->act != LH_ACT_NONE) return "statistics are of y without an activation";
     /* Kernels index one tensor with 32-bit element offsets inside an image, 64-bit across. */
     if (lh_conv_x_count(p, 1) > INT32_MAX || lh_conv_y_count(p, 1) > INT32_MAX ||
@@ -105,10 +115,11 @@ static void describe(const void *problem, char *out, size_t size)
     const lh_conv_problem *p = problem;
     static const char *const norms[] = {"", " norm", " norm-relu"};
     snprintf(out, size,
-             "n=%d c=%d h=%d w=%d k=%d r=%d s=%d stride=%dx%d pad=%d,%d,%d,%d%s%s%s%s%s%s", p->n,
+             "n=%d c=%d h=%d w=%d k=%d r=%d s=%d stride=%dx%d pad=%d,%d,%d,%d%s%s%s%s%s%s%s%s", p->n,
              p->c, p->h, p->w, p->k, p->r, p->s, p->stride_h, p->stride_w, p->pad_top, p->pad_left,
              p->pad_bottom, p->pad_right, p->bias ? " bias" : "",
              p->act == LH_ACT_RELU ? " relu" : "", p->stats ? " stats" : "",
+             p->pool ? " pool" : "", p->where ? " where" : "",
              p->add ? " add" : "", p->mask ? " mask" : "", norms[p->norm]);
 }
 
@@ -116,7 +127,8 @@ static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32},
                                               {"w", LH_IN, LH_F32},
                                               {"bias", LH_IN, LH_F32},
                                               {"y", LH_OUT, LH_F32},
-                                              {"stats", LH_OUT, LH_F32}};
+                                              {"stats", LH_OUT, LH_F32},
+                                              {"where", LH_OUT, LH_U8}};
 static const lh_operand data_operands[] = {
     {"dy", LH_IN, LH_F32},    {"w", LH_IN, LH_F32}, {"dx", LH_OUT, LH_F32},
     {"add", LH_IN, LH_F32},   {"mask", LH_IN, LH_F32}, {"x", LH_IN, LH_F32},
@@ -126,22 +138,32 @@ static const lh_operand filter_operands[] = {{"x", LH_IN, LH_F32},
                                              {"dw", LH_OUT, LH_F32},
                                              {"dbias", LH_OUT, LH_F32}};
 
-/* Forward and backward data: what comes behind the convolution. */
-#define BEHIND(pass, name, what)                                                                   \
+/* What comes behind the convolution: forward and backward data. */
+#define FORWARD(pass, name, growth)                                                                \
     static lehr_status prepare_##pass##_##name(lh_exec *e)                                         \
     {                                                                                              \
         lehr_status st = lh_conv_##pass##_##name##_prepare(e);                                     \
-        return st != LEHR_OK ? st : lh_conv_##what##_prepare(e);                                   \
+        if (st == LEHR_OK) st = lh_conv_pooled_prepare(e);                                         \
+        return st != LEHR_OK ? st : lh_conv_statistics_prepare(e);                                 \
+    }                                                                                              \
+    static lehr_status run_##pass##_##name(lh_exec *e, const lh_args *a)                           \
+    {                                                                                              \
+        lehr_status st = lh_conv_pooled_run(e, a, lh_conv_##pass##_##name##_run);                  \
+        return st != LEHR_OK ? st : lh_conv_statistics_run(e, a);                                  \
+    }
+#define DATA(pass, name, growth)                                                                   \
+    static lehr_status prepare_##pass##_##name(lh_exec *e)                                         \
+    {                                                                                              \
+        lehr_status st = lh_conv_##pass##_##name##_prepare(e);                                     \
+        return st != LEHR_OK ? st : lh_conv_after_prepare(e);                                      \
     }                                                                                              \
     static lehr_status run_##pass##_##name(lh_exec *e, const lh_args *a)                           \
     {                                                                                              \
         lehr_status st = lh_conv_##pass##_##name##_run(e, a);                                      \
-        return st != LEHR_OK ? st : lh_conv_##what##_run(e, a);                                    \
+        return st != LEHR_OK ? st : lh_conv_after_run(e, a);                                       \
     }
-#define STATISTICS(pass, name, growth) BEHIND(pass, name, statistics)
-#define AFTER(pass, name, growth) BEHIND(pass, name, after)
-LH_CONV_FORWARD_VARIANTS(STATISTICS)
-LH_CONV_DATA_VARIANTS(AFTER)
+LH_CONV_FORWARD_VARIANTS(FORWARD)
+LH_CONV_DATA_VARIANTS(DATA)
 #define ROW(pass, name, growth)                                                                    \
     {#name, lh_conv_##pass##_##name##_declines, prepare_##pass##_##name, run_##pass##_##name,      \
      growth},
@@ -191,7 +213,7 @@ static bool sample_data(const void *problem, unsigned operand, uint64_t seed, vo
 const lh_op lh_conv_forward = {"conv.forward", sizeof(lh_conv_problem),
                                LH_OPERANDS(forward_operands), LH_VARIANTS(forward_variants),
                                count_forward, batch, invalid, lh_conv_forward_reference, flops,
-                               describe, 0, terms_forward};
+                               describe, 0, terms_forward, .misplaced = 1e-3};
 const lh_op lh_conv_backward_data = {"conv.backward_data", sizeof(lh_conv_problem),
                                      LH_OPERANDS(data_operands), LH_VARIANTS(data_variants),
                                      count_data, batch, invalid, lh_conv_backward_data_reference,

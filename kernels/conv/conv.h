@@ -10,6 +10,11 @@
  * stats (forward): also the mean and the biased variance of y over its pixels per channel, stats [2][k], for
  * the batch normalisation behind it; without act.
  *
+ * pool (forward): y and where are of the maxima of 2x2 windows with stride 2 of act(...), [n][p/2][q/2][k],
+ * p and q being those before pooling and an odd last row or column being left out; where as in
+ * kernels/pool/pool.h, with relu where act is; without stats.  Values that differ by rounding may give other
+ * places (lh_op, misplaced).
+ *
  * What backward data can do to dx behind the convolution, in one more pass over it (after.c):
  *   add      backward data: dx += add, another gradient of the same tensor
  *   mask     then dx = 0 where mask <= 0, mask being the output of the ReLU that made the tensor
@@ -32,11 +37,12 @@ typedef struct lh_conv_problem {
     bool bias;
     lh_activation act;  /* forward only: LH_ACT_NONE or LH_ACT_RELU, fused */
     bool stats;         /* forward only */
+    bool pool, where;   /* forward only; where: of pool */
     bool add, mask;     /* backward data only */
     lh_conv_norm norm;  /* backward data only */
 } lh_conv_problem;
 
-enum { LH_CONVF_X, LH_CONVF_W, LH_CONVF_BIAS, LH_CONVF_Y, LH_CONVF_STATS };
+enum { LH_CONVF_X, LH_CONVF_W, LH_CONVF_BIAS, LH_CONVF_Y, LH_CONVF_STATS, LH_CONVF_WHERE };
 enum {
     LH_CONVD_DY,
     LH_CONVD_W,

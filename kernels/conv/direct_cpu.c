@@ -2,6 +2,7 @@
  *
  * Host side of direct_cpu.cl: forward and backward data as one kind of pass, the tile of pixels, how
  * many rows a task stages. */
+#include "kernels/conv/pooled.h"
 #include "kernels/conv/variants.h"
 #include "kernels/stream.h"
 
@@ -27,6 +28,7 @@ typedef struct pass {
     int in_c, out_c;
     int weight_out, weight_in; /* distance in w of one output, one input channel */
     bool transposed, relu;
+    bool pool, where; /* in registers: h.out and w.out are even */
 } pass;
 
 static axis forward_axis(int in, int out, int stride, int filter, int pad)
@@ -53,18 +55,33 @@ static axis data_axis(int in, int out, int stride, int filter, int pad)
     return a;
 }
 
-static pass forward_pass(const lh_conv_problem *p)
+static size_t staged_bytes(const pass *c, int band)
 {
-    return (pass){forward_axis(p->h, p->p, p->stride_h, p->r, p->pad_top),
-                  forward_axis(p->w, p->q, p->stride_w, p->s, p->pad_left),
-                  p->c, p->k, p->c * p->r * p->s, p->r * p->s, false, p->act == LH_ACT_RELU};
+    size_t rows = (size_t)((band - 1) * c->h.stride + c->h.span);
+    size_t cols = (size_t)((c->w.grid - 1) * c->w.stride + c->w.span);
+    return (rows * cols * (size_t)c->in_c + 16) * sizeof(float);
+}
+
+/* Pooling in registers takes the outputs of whole windows only, two rows at a time. */
+static pass forward_pass(const lh_conv_problem *p, const lh_traits *t)
+{
+    int rows = p->pool ? p->p - p->p % 2 : p->p, cols = p->pool ? p->q - p->q % 2 : p->q;
+    pass c = {.h = forward_axis(p->h, rows, p->stride_h, p->r, p->pad_top),
+              .w = forward_axis(p->w, cols, p->stride_w, p->s, p->pad_left), .in_c = p->c,
+              .out_c = p->k, .weight_out = p->c * p->r * p->s, .weight_in = p->r * p->s,
+              .relu = p->act == LH_ACT_RELU, .pool = p->pool, .where = p->where};
+    if (!p->pool || staged_bytes(&c, 2) <= t->local_bytes) return c;
+    c.h.out = c.h.grid = p->p;
+    c.w.out = c.w.grid = p->q;
+    c.pool = c.where = false;
+    return c;
 }
 
 static pass data_pass(const lh_conv_problem *p)
 {
     return (pass){data_axis(p->p, p->h, p->stride_h, p->r, p->pad_top),
                   data_axis(p->q, p->w, p->stride_w, p->s, p->pad_left),
-                  p->k, p->c, p->r * p->s, p->c * p->r * p->s, true, false};
+                  p->k, p->c, p->r * p->s, p->c * p->r * p->s, true, false, false, false};
 }
 
 /* Few channels are done faster by shorter vectors than by long ones of which half is empty. */
@@ -87,6 +104,7 @@ static int tile_cols(const pass *c, int rows)
 {
     int grid = c->w.grid;
     if (c->w.out % c->w.out_stride != 0) return 0;
+    if (c->pool) return rows % 4 == 0 && grid % (rows / 2) == 0 ? rows / 2 : 0;
     if (grid % rows == 0) return rows;
     bool whole_rows = rows % grid == 0 && c->h.out % (c->h.out_stride * (rows / grid)) == 0;
     return whole_rows ? grid : 0;
@@ -95,19 +113,12 @@ static int tile_cols(const pass *c, int rows)
 /* As many as the registers hold, fewer where that divides the grid. */
 static int tile_rows(const pass *c, int width)
 {
-    static const int wide[] = {8, 9, 7, 6, 5, 4}, narrow[] = {6, 5, 4};
-    const int *counts = width >= 16 ? wide : narrow;
-    size_t count = width >= 16 ? LH_COUNT(wide) : LH_COUNT(narrow);
+    static const int wide[] = {8, 9, 7, 6, 5, 4}, narrow[] = {6, 5, 4}, pooled[] = {12, 8, 4};
+    const int *counts = width < 16 ? narrow : c->pool ? pooled : wide;
+    size_t count = width < 16 ? LH_COUNT(narrow) : c->pool ? LH_COUNT(pooled) : LH_COUNT(wide);
     for (size_t i = 0; i < count; i++)
         if (tile_cols(c, counts[i])) return counts[i];
     return counts[0];
-}
-
-static size_t staged_bytes(const pass *c, int band)
-{
-    size_t rows = (size_t)((band - 1) * c->h.stride + c->h.span);
-    size_t cols = (size_t)((c->w.grid - 1) * c->w.stride + c->w.span);
-    return (rows * cols * (size_t)c->in_c + 16) * sizeof(float);
 }
 
 /* Whether no output meets padding. */
@@ -142,12 +153,22 @@ static int choose_band(const pass *c, int unit, size_t limit)
     return (int)lh_round_up(lh_div_up((size_t)c->h.grid, bands), (size_t)unit);
 }
 
+static int choose_rows(lh_exec *e, const pass *c, int width)
+{
+    static const int all[] = {4, 6, 8, 12};
+    int values[LH_COUNT(all)];
+    size_t count = 0;
+    for (size_t i = 0; i < LH_COUNT(all); i++)
+        if (!c->pool || tile_cols(c, all[i])) values[count++] = all[i];
+    return lh_exec_tunable(e, "rows", tile_rows(c, width), values, count);
+}
+
 static lehr_status prepare(lh_exec *e, const pass *c)
 {
     const lh_traits *t = lh_device_traits(e->dev);
     int width = width_for(c->out_c, (int)t->vector_width);
     int vectors = LH_TUNABLE(e, "nv", vectors_per_row(c->out_c, width), 1, 2);
-    int rows = LH_TUNABLE(e, "rows", tile_rows(c, (int)t->vector_width), 4, 6, 8, 12);
+    int rows = choose_rows(e, c, (int)t->vector_width);
     int cols = tile_cols(c, rows);
     size_t wish = (size_t)LH_TUNABLE(e, "staged", STAGED_WISH_KB, 32, 64, 128, 256) * 1024;
     if (cols && staged_bytes(c, rows / cols) > t->local_bytes) cols = 0;
@@ -160,23 +181,25 @@ static lehr_status prepare(lh_exec *e, const pass *c)
     /* The packed weights, then the bias. */
     e->workspace = lh_round_up((size_t)c->out_c, (size_t)block) * sizeof(float) *
                    ((size_t)c->in_c * (size_t)taps + 1);
+    e->number[LH_CONV_POOLS] = c->pool;
     char options[500];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DTC=%d -DC=%d -DH=%d -DW=%d -DK=%d -DOH=%d -DOW=%d -DR=%d "
              "-DS=%d -DSH=%d -DSW=%d -DOSH=%d -DOSW=%d -DPT=%d -DPL=%d -DGRID_H=%d -DGRID_W=%d "
              "-DLO_H=%d -DLO_W=%d -DSPAN_H=%d -DSPAN_W=%d -DBAND=%d -DTRANSPOSED=%d -DRELU=%d "
-             "-DUNROLL=%d -DSTREAM=%d -DIN_PLACE=%d",
+             "-DUNROLL=%d -DSTREAM=%d -DIN_PLACE=%d -DPOOL=%d -DWHERE=%d",
              width, vectors, rows, cols, c->in_c, c->h.in, c->w.in, c->out_c, c->h.out, c->w.out,
              c->h.filter, c->w.filter, c->h.stride, c->w.stride, c->h.out_stride, c->w.out_stride,
              c->h.pad, c->w.pad, c->h.grid, c->w.grid, c->h.low, c->w.low, c->h.span, c->w.span, band,
-             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, streams(e, c), in_place(c));
+             c->transposed, c->relu, !c->transposed && run <= UNROLL_MOST, streams(e, c),
+             in_place(c), c->pool, c->where);
     lehr_status st = lh_exec_kernel(e, PACK, "conv/direct_cpu.cl", "pack", "%s", options);
     if (st != LEHR_OK) return st;
     return lh_exec_kernel(e, CONV, "conv/direct_cpu.cl", "conv_direct", "%s", options);
 }
 
 static lehr_status launch(lh_exec *e, const pass *c, const lh_args *a, cl_mem in, cl_mem w, cl_mem bias,
-                       cl_mem out)
+                       cl_mem out, cl_mem where)
 {
     size_t blocks = lh_div_up((size_t)c->out_c, (size_t)e->number[BLOCK]);
     size_t chunk = (size_t)e->number[CHUNK];
@@ -188,29 +211,29 @@ static lehr_status launch(lh_exec *e, const pass *c, const lh_args *a, cl_mem in
     size_t bands = lh_div_up((size_t)c->h.grid, (size_t)e->number[BAND]);
     size_t tasks = (size_t)a->n * bands, shares = lh_div_up(TASKS_WISH, tasks);
     if (shares > blocks) shares = blocks;
-    st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmLi", in, a->workspace, out,
+    st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmLi", in, a->workspace, out, where,
                         (size_t)e->number[STAGED_BYTES], (int)bands);
     return st != LEHR_OK ? st : lh_launch_tasks(e->dev, e->kernels[CONV], tasks, shares);
 }
 
 const char *lh_conv_forward_direct_cpu_declines(const void *problem, const lh_traits *traits)
 {
-    pass c = forward_pass(problem);
+    pass c = forward_pass(problem, traits);
     return declines(&c, traits);
 }
 
 lehr_status lh_conv_forward_direct_cpu_prepare(lh_exec *e)
 {
-    pass c = forward_pass(lh_exec_problem(e));
+    pass c = forward_pass(lh_exec_problem(e), lh_device_traits(e->dev));
     return prepare(e, &c);
 }
 
 lehr_status lh_conv_forward_direct_cpu_run(lh_exec *e, const lh_args *a)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    pass c = forward_pass(p);
+    pass c = forward_pass(p, lh_device_traits(e->dev));
     return launch(e, &c, a, a->buf[LH_CONVF_X], a->buf[LH_CONVF_W],
-               p->bias ? a->buf[LH_CONVF_BIAS] : NULL, a->buf[LH_CONVF_Y]);
+               p->bias ? a->buf[LH_CONVF_BIAS] : NULL, a->buf[LH_CONVF_Y], a->buf[LH_CONVF_WHERE]);
 }
 
 const char *lh_conv_data_direct_cpu_declines(const void *problem, const lh_traits *traits)
@@ -228,5 +251,5 @@ lehr_status lh_conv_data_direct_cpu_prepare(lh_exec *e)
 lehr_status lh_conv_data_direct_cpu_run(lh_exec *e, const lh_args *a)
 {
     pass c = data_pass(lh_exec_problem(e));
-    return launch(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX]);
+    return launch(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX], NULL);
 }

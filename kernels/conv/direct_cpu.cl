@@ -12,6 +12,8 @@
  * no tests.
  * Register tile: ROWS pixels x NV vectors: ROWS / TC grid rows by TC columns, with constant
  * distances, or with TC = 0 the next ROWS pixels of the band, wherever they are.
+ * -DPOOL=1 (forward): a tile is two rows of ROWS / 2 pixels, pooled in registers; OH and OW are even, out is
+ * [n][OH/2][OW/2][K], and so is where with -DWHERE=1.
  * Summation order: bias, then r, s, c, without rows of taps that are padding for the whole tile. */
 #include "common.cl"
 #include "conv/tile.cl"
@@ -102,8 +104,35 @@ LH_TASK void pack(__global const float *restrict w, __global const float *restri
 #define VALID(i) (done + i < pixels)
 #endif
 
+#if POOL
+#include "conv/pooled.cl"
+/* Floats of out: a pooled image, up to the windows of a grid row, of a tile. */
+#define OUT_IMAGE (OH / 2 * (OW / 2) * K)
+#define OUT_ROW(row) ((size_t)(row) / 2 * (OW / 2 * K))
+#define OUT_TILE (TC / 2 * K)
+#define WINDOW_OUT(cell, i, j, k, l)                                                               \
+    {                                                                                              \
+        size_t at = (size_t)(y - out) + cell * K;                                                            \
+        put_pooled(a##i, a##j, a##k, a##l, out + at, where + at, channels);                        \
+        SECOND(if (channels > VW) put_pooled(b##i, b##j, b##k, b##l, out + at + VW,                \
+                                             where + at + VW, channels - VW);)                     \
+    }
+#if ROWS == 12
+#define WINDOWS_OUT WINDOW_OUT(0, 0, 1, 6, 7) WINDOW_OUT(1, 2, 3, 8, 9) WINDOW_OUT(2, 4, 5, 10, 11)
+#elif ROWS == 8
+#define WINDOWS_OUT WINDOW_OUT(0, 0, 1, 4, 5) WINDOW_OUT(1, 2, 3, 6, 7)
+#else
+#define WINDOWS_OUT WINDOW_OUT(0, 0, 1, 2, 3)
+#endif
+#else
+#define OUT_IMAGE (OH * OW * K)
+#define OUT_ROW(row) ((size_t)(row) * OSH * OW * K)
+#define OUT_TILE (TC * OSW * K)
+#endif
+
 LH_TASK void conv_direct(__global const float *restrict in, __global const float *restrict packed,
-                         __global float *restrict out, __local float *staged, int bands)
+                         __global float *restrict out, __global uchar *restrict where,
+                         __local float *staged, int bands)
 {
     int n = get_global_id(0) / bands, first = get_global_id(0) % bands * BAND;
     int rows = min(BAND, GRID_H - first), top = first * SH + LO_H;
@@ -114,7 +143,10 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
     FROM const float *input = staged;
     stage_rows(staged, in + (size_t)n * H * W * C, top, LO_W, (rows - 1) * SH + SPAN_H, COLS);
 #endif
-    out += (size_t)n * OH * OW * K;
+    out += (size_t)n * OUT_IMAGE;
+#if WHERE
+    where += (size_t)n * OUT_IMAGE;
+#endif
     bool aligned = LH_ALIGNED(out);
     /* Meanwhile a task asks for what the next one will stage. */
     size_t asked = ((size_t)n * H + min(H, max(0, top + (rows - 1) * SH + SPAN_H))) * W * C;
@@ -140,8 +172,8 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
                 int ih = (first + row) * SH + down.origin;
                 int r0 = max(0, -ih - (ROWS / TC - 1) * SH), r1 = min(down.taps, H - ih);
                 if ((first + row) * OSH + class / OSW >= OH) continue;
-                y += (size_t)(first + row) * OSH * OW * K;
-                for (int col = 0; col < across.grid; col += TC, y += TC * OSW * K) {
+                y += OUT_ROW(first + row);
+                for (int col = 0; col < across.grid; col += TC, y += OUT_TILE) {
                     FROM const float *x = origin + (row * SH + r0) * PITCH + col * SW * C;
 #define NEXT_ROW x += PITCH;
 #else
@@ -182,6 +214,9 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
                     }
 #define ROW_ACT(i) a##i = ACT(a##i); SECOND(b##i = ACT(b##i);)
                     EACH_ROW(ROW_ACT)
+#if POOL
+                    WINDOWS_OUT
+#else
 #define ROW_PAST(i) if (VALID(i)) { ROW_STREAM(i, Y(i)) }
                     if (STREAM && aligned && channels >= BLOCK) {
                         EACH_ROW(ROW_PAST)
@@ -196,6 +231,7 @@ LH_TASK void conv_direct(__global const float *restrict in, __global const float
     }
                         EACH_ROW(ROW_OUT_SOME)
                     }
+#endif
                 }
             }
         }

@@ -2,6 +2,7 @@
  *
  * The truth for convolution, in double: three loop nests over output, input and filter. */
 #include "kernels/conv/variants.h"
+#include "kernels/pool/pool.h"
 
 #include <string.h>
 
@@ -62,9 +63,45 @@ static void statistics(const lh_conv_problem *p, const double *y, size_t count, 
     }
 }
 
+/* One element of y, for pooling, which does not keep them. */
+static double output(const lh_conv_problem *p, const lh_host_args *a, int n, int op, int oq, int k)
+{
+    const double *in = a->buf[LH_CONVF_X], *w = a->buf[LH_CONVF_W], *bias = a->buf[LH_CONVF_BIAS];
+    double sum = p->bias ? bias[k] : 0;
+    for (int r = 0; r < p->r; r++)
+        for (int s = 0; s < p->s; s++) {
+            tap t = tap_at(p, n, op, oq, r, s);
+            for (int c = 0; t.inside && c < p->c; c++) sum += in[t.x + (size_t)c] * w[weight(p, k, c, r, s)];
+        }
+    return p->act == LH_ACT_RELU && sum < 0 ? 0 : sum;
+}
+
+static void pooled(const lh_conv_problem *p, const lh_host_args *a)
+{
+    double *out = a->buf[LH_CONVF_Y];
+    uint8_t *where = a->buf[LH_CONVF_WHERE];
+    int rows = p->p / 2, cols = p->q / 2;
+    for (int o = 0; o < a->n * rows * cols; o++)
+        for (int k = 0; k < p->k; k++, out++) {
+            uint8_t place = 0;
+            for (int i = 0; i < 4; i++) {
+                double y = output(p, a, o / (rows * cols), o / cols % rows * 2 + i / 2,
+                                  o % cols * 2 + i % 2, k);
+                if (i && !(y > *out) && y == y) continue;
+                *out = y;
+                place = (uint8_t)i;
+            }
+            if (p->where) *where++ = p->act == LH_ACT_RELU && !(*out > 0) ? LH_POOL_NOWHERE : place;
+        }
+}
+
 void lh_conv_forward_reference(const void *problem, const lh_host_args *a)
 {
     const lh_conv_problem *p = problem;
+    if (p->pool) {
+        pooled(p, a);
+        return;
+    }
     const double *bias = a->buf[LH_CONVF_BIAS];
     double *y = a->buf[LH_CONVF_Y];
     size_t count = lh_conv_y_count(p, a->n);

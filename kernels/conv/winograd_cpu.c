@@ -3,6 +3,7 @@
  * Host side of winograd_cpu.cl, for tiles of 4x4 (forward also with stride 2) and of 2x2: when the transform
  * pays, how many tiles a task takes so that its windows fit into local memory and the cache behind it. */
 #include "kernels/conv/filters.h"
+#include "kernels/conv/pooled.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
@@ -43,6 +44,24 @@ static bool spread(const lh_winograd_pass *c, int tile)
 /* Rows and columns that tiles cover: of the outputs, or of the inputs. */
 static int rows_of(const lh_winograd_pass *c, int tile) { return spread(c, tile) ? c->h : c->p; }
 static int cols_of(const lh_winograd_pass *c, int tile) { return spread(c, tile) ? c->w : c->q; }
+
+/* Pooling takes the outputs of whole windows only: no others are made. */
+static bool pools(const lh_conv_problem *p, int tile)
+{
+    lh_winograd_pass all = lh_winograd_forward(p), c = all;
+    c.p -= c.p % 2;
+    c.q -= c.q % 2;
+    return p->pool && p->stride_h == 1 && !spread(&all, tile) && !spread(&c, tile);
+}
+
+static lh_winograd_pass forward_pass(const lh_conv_problem *p, int tile)
+{
+    lh_winograd_pass c = lh_winograd_forward(p);
+    if (!pools(p, tile)) return c;
+    c.p -= c.p % 2;
+    c.q -= c.q % 2;
+    return c;
+}
 
 /* Products of a tile in one dimension: with stride 2 as many as inputs, winograd_stride2.cl. */
 static int side(const lh_winograd_pass *c, int tile)
@@ -146,13 +165,13 @@ bool lh_conv_winograd_filters(const lh_exec *e, lh_filter_row *row)
     bool forward = e->op == &lh_conv_forward;
     if (strcmp(e->variant->name, "winograd4_cpu") != 0) return false;
     if (!forward && e->op != &lh_conv_backward_data) return false;
-    lh_winograd_pass c = forward ? lh_winograd_forward(lh_exec_problem(e))
+    lh_winograd_pass c = forward ? forward_pass(lh_exec_problem(e), (int)e->number[TILE])
                                  : lh_winograd_data(lh_exec_problem(e));
     *row = filter_row(e, &c);
     return true;
 }
 
-static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool relu)
+static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, const lh_conv_problem *forward)
 {
     const lh_traits *t = lh_device_traits(e->dev);
     int tiles = choose_tiles(e, c, tile), block = block_of(c, t), width = (int)t->vector_width;
@@ -162,14 +181,17 @@ static lehr_status prepare(lh_exec *e, const lh_winograd_pass *c, int tile, bool
     e->number[V_BYTES] = (int64_t)plane_bytes(side(c, tile), tiles, c->c);
     e->number[M_BYTES] = (int64_t)plane_bytes(side(c, tile), tiles, block);
     e->workspace = filter_bytes(e, c);
+    bool pooled = forward && pools(forward, tile);
+    e->number[LH_CONV_POOLS] = pooled;
     char options[400];
     snprintf(options, sizeof options,
              "-DVW=%d -DNV=%d -DROWS=%d -DC=%d -DH=%d -DW=%d -DK=%d -DP=%d -DQ=%d -DPT=%d -DPL=%d "
-             "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DRELU=%d -DSPREAD=%d "
-             "-DSTRIDE=%d",
+             "-DTILE=%d -DTILES=%d -DTILES_H=%d -DTILES_W=%d -DRELU=%d -DSPREAD=%d -DSTRIDE=%d "
+             "-DPOOL=%d -DWHERE=%d",
              width, block / width, tile_rows(t), c->c, c->h, c->w, c->k, c->p, c->q, c->pad_top,
              c->pad_left, tile, tiles, (rows_of(c, tile) + tile - 1) / tile,
-             (cols_of(c, tile) + tile - 1) / tile, relu, spread(c, tile), c->stride);
+             (cols_of(c, tile) + tile - 1) / tile, forward && forward->act == LH_ACT_RELU,
+             spread(c, tile), c->stride, pooled, pooled && forward->where);
     lehr_status st =
         lh_exec_kernel(e, FILTER, LH_FILTERS_PATH, "winograd_filter", LH_FILTERS_OPTIONS, width, tile,
                        c->stride);
@@ -197,14 +219,14 @@ static lehr_status transform(lh_exec *e, const lh_winograd_pass *c, cl_mem w, cl
 }
 
 static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, cl_mem in, cl_mem w,
-                       cl_mem bias, cl_mem out)
+                       cl_mem bias, cl_mem out, cl_mem where)
 {
     int tile = (int)e->number[TILE];
     size_t tiles = lh_conv_winograd_tiles(a->n, rows_of(c, tile), cols_of(c, tile), tile);
     lehr_status st = a->filters ? LEHR_OK : transform(e, c, w, a->workspace);
     if (st == LEHR_OK)
-        st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmiLL", in,
-                            a->filters ? a->filters : a->workspace, bias, out, (int)tiles,
+        st = lh_kernel_args(e->dev, e->kernels[CONV], "mmmmmiLL", in,
+                            a->filters ? a->filters : a->workspace, bias, out, where, (int)tiles,
                             (size_t)e->number[V_BYTES], (size_t)e->number[M_BYTES]);
     if (st != LEHR_OK) return st;
     size_t groups = lh_div_up(tiles, (size_t)e->number[TILES]);
@@ -216,15 +238,15 @@ static lehr_status run(lh_exec *e, const lh_winograd_pass *c, const lh_args *a, 
 static lehr_status run_forward(lh_exec *e, const lh_args *a)
 {
     const lh_conv_problem *p = lh_exec_problem(e);
-    lh_winograd_pass c = lh_winograd_forward(p);
+    lh_winograd_pass c = forward_pass(p, (int)e->number[TILE]);
     return run(e, &c, a, a->buf[LH_CONVF_X], a->buf[LH_CONVF_W],
-               p->bias ? a->buf[LH_CONVF_BIAS] : NULL, a->buf[LH_CONVF_Y]);
+               p->bias ? a->buf[LH_CONVF_BIAS] : NULL, a->buf[LH_CONVF_Y], a->buf[LH_CONVF_WHERE]);
 }
 
 static lehr_status run_data(lh_exec *e, const lh_args *a)
 {
     lh_winograd_pass c = lh_winograd_data(lh_exec_problem(e));
-    return run(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX]);
+    return run(e, &c, a, a->buf[LH_CONVD_DY], a->buf[LH_CONVD_W], NULL, a->buf[LH_CONVD_DX], NULL);
 }
 
 /* A row of forward, "4" or "4_stride2", and of backward data, for tiles of that size. */
@@ -232,14 +254,14 @@ static lehr_status run_data(lh_exec *e, const lh_args *a)
     const char *lh_conv_forward_winograd##name##_cpu_declines(const void *problem,                 \
                                                               const lh_traits *traits)             \
     {                                                                                              \
-        lh_winograd_pass c = lh_winograd_forward(problem);                                         \
-        return declines(problem, &c, traits, tile, stride);                                   \
+        lh_winograd_pass c = forward_pass(problem, tile);                                          \
+        return declines(problem, &c, traits, tile, stride);                                        \
     }                                                                                              \
     lehr_status lh_conv_forward_winograd##name##_cpu_prepare(lh_exec *e)                           \
     {                                                                                              \
         const lh_conv_problem *p = lh_exec_problem(e);                                             \
-        lh_winograd_pass c = lh_winograd_forward(p);                                               \
-        return prepare(e, &c, tile, p->act == LH_ACT_RELU);                                        \
+        lh_winograd_pass c = forward_pass(p, tile);                                                \
+        return prepare(e, &c, tile, p);                                                            \
     }                                                                                              \
     lehr_status lh_conv_forward_winograd##name##_cpu_run(lh_exec *e, const lh_args *a)             \
     {                                                                                              \
@@ -255,7 +277,7 @@ static lehr_status run_data(lh_exec *e, const lh_args *a)
     lehr_status lh_conv_data_winograd##tile##_cpu_prepare(lh_exec *e)                              \
     {                                                                                              \
         lh_winograd_pass c = lh_winograd_data(lh_exec_problem(e));                                 \
-        return prepare(e, &c, tile, false);                                                        \
+        return prepare(e, &c, tile, NULL);                                                         \
     }                                                                                              \
     lehr_status lh_conv_data_winograd##tile##_cpu_run(lh_exec *e, const lh_args *a)                \
     {                                                                                              \

@@ -4,6 +4,7 @@
  * forward and backward data (the same with flipped, transposed weights): 2.25 or 4 multiplications
  * per output and channel, not 9.  -DSPREAD=1: winograd_spread.cl.  -DSTRIDE=2: forward with stride 2,
  * winograd_stride2.cl and winograd_stride2_tile.cl, 5.1 multiplications.
+ * -DPOOL=1: winograd_pool.cl, out is [n][P/2][Q/2][K], and so is where with -DWHERE=1.
  * Layouts: in [n][H][W][C], out [n][P][Q][K]; u [K/BLOCK][SQUARE][C][BLOCK], the
  * filters transformed by winograd_filters.cl, with SQUARE = 36 or 16 points.  PRODUCTS are as many, or
  * 81 with stride 2, where several use the same point of a filter.
@@ -78,6 +79,8 @@ void multiply(__local const float *restrict v, __global const float *restrict u,
 #include "conv/winograd_spread.cl"
 #elif STRIDE == 2
 #include "conv/winograd_stride2_tile.cl"
+#elif POOL
+#include "conv/winograd_pool.cl"
 #else
 
 #define GET(i, j) LH_V m##i = LH_VLOAD(0, m + (POINTS * i + j) * M_STEP);
@@ -122,7 +125,8 @@ void transform_out(__local const float *restrict m, LH_V bias, __global float *r
 
 LH_TASK void winograd_conv(__global const float *restrict in, __global const float *restrict u,
                            __global const float *restrict bias, __global float *restrict out,
-                           int tiles, __local float *restrict v, __local float *restrict m)
+                           __global uchar *restrict where, int tiles, __local float *restrict v,
+                           __local float *restrict m)
 {
     int first = get_global_id(0) * TILES, count = min(TILES, tiles - first);
     __global const float *zeros = u + (size_t)(K / BLOCK) * SQUARE * U_STEP;
@@ -153,11 +157,18 @@ LH_TASK void winograd_conv(__global const float *restrict in, __global const flo
         multiply(v, u + (size_t)(k / BLOCK) * SQUARE * U_STEP, m, in, next);
         for (int t = 0; t < count; t++) {
             tile_place at = place_tile(first + t);
+#if POOL
+            size_t to = (((size_t)at.n * (P / 2) + at.h / 2) * (Q / 2) + at.w / 2) * K + k;
+#else
             __global float *to = out + (((size_t)at.n * P + at.h) * Q + at.w) * K + k;
+#endif
             for (int i = 0; i < BLOCK; i += VW) {
                 LH_V add = bias ? LH_VLOAD(0, bias + k + i) : (LH_V)0.0f;
 #if SPREAD
                 spread_out(m + t * BLOCK + i, add, to + i);
+#elif POOL
+                transform_pooled(m + t * BLOCK + i, add, out + to + i, where + to + i,
+                                 min(TILE, P - at.h), min(TILE, Q - at.w));
 #else
                 transform_out(m + t * BLOCK + i, add, to + i, min(TILE, P - at.h),
                               min(TILE, Q - at.w));

@@ -128,11 +128,28 @@ static bool filter_problem(int level, size_t i, void *out)
     return i < LH_COUNT(more) ? from_row(&more[i], out) : problem(level, i - LH_COUNT(more), out);
 }
 
+/* With pooling: rows of `quick` of which some end with half a window, of which some windows are cut by a
+ * block of channels, tiles of 6, 4 and 2 columns, and strides. */
+static bool pooled_problem(int level, size_t i, void *out)
+{
+    static const row tiles[] = {{2, 3, 7, 14, 20, 3, 3, 1, 0, 0, 0, 0, true, true},
+                                {2, 5, 6, 8, 32, 3, 3, 1, 1, 1, 1, 1, false, false}};
+    static const int rows[] = {0, 1, 2, 3, 5, 7, 13, 14, 16};
+    size_t count = LH_COUNT(rows) + LH_COUNT(tiles);
+    if (i >= count) return problem(level, i - count, out);
+    lh_conv_problem *p = out;
+    from_row(i < LH_COUNT(rows) ? &quick[rows[i]] : &tiles[i - LH_COUNT(rows)], p);
+    p->pool = true;
+    p->where = i % 4 != 3;
+    return true;
+}
+
 /* With the statistics of the output, on rows of `quick`, whose kernels are nearly the same. */
 static bool forward_problem(int level, size_t i, void *out)
 {
     static const int rows[] = {0, 1, 3, 5, 7, 11, 14};
-    if (level == 2 || i >= LH_COUNT(rows)) return problem(level, level == 2 ? i : i - LH_COUNT(rows), out);
+    if (level == 2) return problem(level, i, out);
+    if (i >= LH_COUNT(rows)) return pooled_problem(level, i - LH_COUNT(rows), out);
     lh_conv_problem *p = out;
     from_row(&quick[rows[i]], p);
     p->act = LH_ACT_NONE;

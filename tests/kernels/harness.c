@@ -136,7 +136,7 @@ static bool compare(const trial *t, const lh_variant *variant, unsigned i)
     if (memcmp(o->after, o->again, o->bytes) != 0)
         return fail_at(what->name, "differs between two runs");
     if (what->type != LH_F32)
-        return memcmp(o->host, o->after, o->bytes) == 0 ||
+        return lh_bytes_agree(op, o->after, o->host, o->bytes) ||
                fail_at(what->name, "differs from the reference");
     const float *got = (const float *)(const void *)o->after;
     const double *want = o->host;

@@ -177,16 +177,17 @@ Test(network_gpu, statistics_of_convolutions)
     lehr_model_destroy(&model);
 }
 
-static float *gradients(const char *text, bool pooled, double loss[2])
+/* pools: steps of pooling expected, in training, evaluation and backward. */
+static float *gradients(const char *text, int pools, double loss[2])
 {
     lehr_model *model = NULL;
     lh_network *net = make(&model, text, true);
     size_t bytes = lh_network_layout(net)->count * sizeof(float);
     float *g = malloc(bytes);
-    int pools = 0;
+    int steps = 0;
     for (int i = 0; i < net->step_count; i++)
-        pools += strncmp(net->steps[i].exec->op->name, "pool.", 5) == 0;
-    cr_expect_eq(pools == 0, pooled, "%d steps of pooling", pools);
+        steps += strncmp(net->steps[i].exec->op->name, "pool.", 5) == 0;
+    cr_expect_eq(steps, pools, "%d steps of pooling", steps);
     loss[0] = mean_loss(net, BATCH, false);
     loss[1] = mean_loss(net, BATCH - 1, true);
     cr_assert_eq(lh_network_backward(net, BATCH - 1), LEHR_OK, "%s", lehr_context_message(ctx));
@@ -196,10 +197,11 @@ static float *gradients(const char *text, bool pooled, double loss[2])
     return g;
 }
 
-/* Pooling behind batch normalisation is done with it, unless something, here a dropout of nothing, stands
- * between them; both ways have the same bits. */
+/* Pooling behind batch normalisation, or forward behind a convolution, is done with it, unless something,
+ * here a dropout of nothing, stands between them; both ways have the same bits. */
 Test(network, fused_pooling)
 {
+    const int steps[][2] = {{0, 6}, {0, 6}, {3, 9}, {2, 6}};
     const char *const texts[][2] = {
         {"input 3 8 8\ninit he_normal\nconv 16 3x3 pad=1 bias=0\nbatchnorm\nrelu\nmaxpool 2\n"
          "conv 8 3x3 pad=1 bias=0\nbatchnorm\nrelu\nglobalavgpool\ndense 3\n",
@@ -209,11 +211,19 @@ Test(network, fused_pooling)
         {"input 3 8 8\nconv 3 3x3 pad=1\nbatchnorm\nmaxpool 2\nconv 4 1x1\nbatchnorm\nmaxpool 2\n"
          "flatten\ndense 3\n",
          "input 3 8 8\nconv 3 3x3 pad=1\nbatchnorm\ndropout 0\nmaxpool 2\nconv 4 1x1\nbatchnorm\n"
-         "dropout 0\nmaxpool 2\nflatten\ndense 3\n"}};
+         "dropout 0\nmaxpool 2\nflatten\ndense 3\n"},
+        /* direct, then Winograd */
+        {"input 3 32 32\ninit he_normal\nconv 32 3x3\nrelu\nmaxpool 2\nconv 48 3x3\nrelu\nmaxpool 2\n"
+         "conv 16 3x3 pad=1\nmaxpool 2\nflatten\ndense 3\n",
+         "input 3 32 32\ninit he_normal\nconv 32 3x3\nrelu\ndropout 0\nmaxpool 2\nconv 48 3x3\nrelu\n"
+         "dropout 0\nmaxpool 2\nconv 16 3x3 pad=1\ndropout 0\nmaxpool 2\nflatten\ndense 3\n"},
+        {"input 3 12 9\nconv 20 3x3\nrelu\nmaxpool 2\nconv 5 2x2\nmaxpool 2\nflatten\ndense 3\n",
+         "input 3 12 9\nconv 20 3x3\nrelu\ndropout 0\nmaxpool 2\nconv 5 2x2\ndropout 0\nmaxpool 2\n"
+         "flatten\ndense 3\n"}};
     for (size_t i = 0; i < LH_COUNT(texts); i++) {
         double fused_loss[2], loss[2];
-        float *fused = gradients(texts[i][0], true, fused_loss);
-        float *apart = gradients(texts[i][1], false, loss);
+        float *fused = gradients(texts[i][0], steps[i][0], fused_loss);
+        float *apart = gradients(texts[i][1], steps[i][1], loss);
         lehr_model *model = NULL;
         cr_assert_eq(lehr_model_parse(ctx, "test", texts[i][0], &model), LEHR_OK);
         size_t count = 0;
@@ -226,16 +236,17 @@ Test(network, fused_pooling)
     }
 }
 
-/* Not fused: windows that overlap, that leave a row over, or whose input is read elsewhere, too. */
+/* Not fused with batch normalisation: windows that overlap, that leave a row over, or whose input is read
+ * elsewhere, too. */
 Test(network, poolings_apart)
 {
     double loss[2];
     free(gradients("input 3 8 8\nconv 4 3x3 pad=1\nbatchnorm\nrelu\nmaxpool 3 stride=2 pad=1\n"
-                   "flatten\ndense 3\n", false, loss));
+                   "flatten\ndense 3\n", 3, loss));
     free(gradients("input 3 7 8\nconv 4 3x3 pad=1\nbatchnorm\nrelu\nmaxpool 2\nflatten\ndense 3\n",
-                   false, loss));
+                   3, loss));
     free(gradients("input 3 8 8\na: conv 4 3x3 pad=1\nb: batchnorm\nc: maxpool 2\n"
-                   "d: maxpool 2 from=b\nadd with=c\nflatten\ndense 3\n", false, loss));
+                   "d: maxpool 2 from=b\nadd with=c\nflatten\ndense 3\n", 6, loss));
 }
 
 Test(network, evaluation_has_no_dropout_and_uses_running_statistics)
