@@ -68,6 +68,8 @@ const char *lh_conv_winograd_refused(const lh_conv_problem *p, const lh_traits *
                                      int stride);
 /* Whether the tiles of such an image hold too few outputs to pay. */
 bool lh_conv_winograd_mostly_empty(int rows, int cols, int tile);
+/* Whether a batch has so few tiles of 4x4 that transforming the filters does not pay. */
+bool lh_conv_winograd_few(const lh_conv_problem *p, int rows, int cols, int stride);
 /* Tiles of n images of rows x cols outputs. */
 size_t lh_conv_winograd_tiles(int n, int rows, int cols, int tile);
 /* Floats from one point's plane of transforms to the next: 16 more than needed, so that planes do not

@@ -12,9 +12,10 @@
 enum { FILTER, CONV };          /* exec->kernels */
 enum { TILE, TILES, BLOCK, V_BYTES, M_BYTES }; /* exec->number */
 enum { CACHE_WISH = 600 * 1024 }; /* bytes of v and m: within a second-level cache of 1 MiB */
-/* With stride 2: outputs of a tile, on average, since it costs 81 multiplications; tiles of a batch for which
- * more than a few filters are transformed. */
-enum { LEAST_STRIDED = 12, LEAST_STRIDED_TILES = 32, FEW_FILTERS = 256 };
+/* Tiles of a batch for which more than a few filters are transformed for tiles of 4x4; with stride 2 also
+ * outputs of a tile, on average, since it costs 81 multiplications. */
+enum { LEAST_TILES = 8, FEW_FILTERS = 1024 };
+enum { LEAST_STRIDED_TILES = 32, FEW_STRIDED_FILTERS = 256, LEAST_STRIDED = 12 };
 
 static int tile_rows(const lh_traits *t) { return t->vector_width >= 16 ? 8 : 6; }
 
@@ -82,12 +83,15 @@ static size_t local_bytes(const lh_winograd_pass *c, int tile, int tiles, int bl
 
 /* Four register tiles (eight of the small ones), half as many, … one.  With stride 2 there are so many
  * products that one is enough, until the filters do not stay in the second cache. */
-static int count_tiles(const lh_winograd_pass *c, const lh_traits *t, int tile)
+static int count_tiles(const lh_winograd_pass *c, int n, const lh_traits *t, int tile)
 {
+    size_t all = lh_conv_winograd_tiles(n, rows_of(c, tile), cols_of(c, tile), tile);
     int rows = tile_rows(t), tiles = (tile == 4 ? 4 : 8) * rows;
     if (c->stride == 2) tiles = c->c < 64 ? rows : 2 * rows;
     size_t limit = t->local_bytes < CACHE_WISH ? t->local_bytes : CACHE_WISH;
-    while (tiles > rows && local_bytes(c, tile, tiles, block_of(c, t)) > limit) tiles /= 2;
+    while (tiles > rows && ((size_t)tiles / 2 >= all ||
+                            local_bytes(c, tile, tiles, block_of(c, t)) > limit))
+        tiles /= 2;
     return tiles;
 }
 
@@ -117,6 +121,13 @@ bool lh_conv_winograd_mostly_empty(int rows, int cols, int tile)
     return fewer_outputs(rows, cols, tile, tile == 4 ? 6 : 3);
 }
 
+bool lh_conv_winograd_few(const lh_conv_problem *p, int rows, int cols, int stride)
+{
+    size_t least = stride == 2 ? LEAST_STRIDED_TILES : LEAST_TILES;
+    return p->c * p->k > (stride == 2 ? FEW_STRIDED_FILTERS : FEW_FILTERS) &&
+           lh_conv_winograd_tiles(p->n, rows, cols, 4) < least;
+}
+
 static const char *declines(const lh_conv_problem *p, const lh_winograd_pass *c,
                             const lh_traits *t, int tile, int stride)
 {
@@ -126,8 +137,7 @@ static const char *declines(const lh_conv_problem *p, const lh_winograd_pass *c,
     if (stride == 2 ? fewer_outputs(rows, cols, tile, LEAST_STRIDED)
                     : lh_conv_winograd_mostly_empty(rows, cols, tile))
         return "tiles would be mostly empty";
-    if (stride == 2 && c->c * c->k > FEW_FILTERS &&
-        lh_conv_winograd_tiles(p->n, rows, cols, tile) < LEAST_STRIDED_TILES)
+    if (tile == 4 && lh_conv_winograd_few(p, rows, cols, stride))
         return "too few tiles to transform the filters for";
     if (local_bytes(c, tile, tile_rows(t), block_of(c, t)) > t->local_bytes)
         return "the windows exceed local memory";
@@ -138,11 +148,12 @@ static const char *declines(const lh_conv_problem *p, const lh_winograd_pass *c,
 static int choose_tiles(lh_exec *e, const lh_winograd_pass *c, int tile)
 {
     const lh_traits *t = lh_device_traits(e->dev);
+    const lh_conv_problem *p = lh_exec_problem(e);
     int values[4], rows = tile_rows(t);
     size_t count = 0;
     for (int tiles = rows; tiles <= 8 * rows; tiles *= 2)
         if (local_bytes(c, tile, tiles, block_of(c, t)) <= t->local_bytes) values[count++] = tiles;
-    return lh_exec_tunable(e, "tiles", count_tiles(c, t, tile), values, count);
+    return lh_exec_tunable(e, "tiles", count_tiles(c, p->n, t, tile), values, count);
 }
 
 /* The transformed filters, and a row of zeros. */

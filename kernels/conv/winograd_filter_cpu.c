@@ -73,6 +73,7 @@ static const char *declines(const lh_conv_problem *p, const lh_traits *t, int ti
     const char *reason = lh_conv_winograd_refused(p, t, tile, 1);
     if (reason) return reason;
     if (lh_conv_winograd_mostly_empty(p->p, p->q, tile)) return "tiles would be mostly empty";
+    if (tile == 4 && lh_conv_winograd_few(p, p->p, p->q, 1)) return "too few tiles for these filters";
     if (p->c % tile_rows(t)) return "channels are not a multiple of the register tile";
     return group_tiles(p, t, tile) ? NULL : "a group of tiles exceeds local memory";
 }

@@ -38,7 +38,8 @@ static bool make_problem(const struct layer *l, int n, int stride, void *out)
 
 static bool layer_problem(int level, size_t i, void *out)
 {
-    return i < (level ? LH_COUNT(layers) : 2) && make_problem(&layers[i], 2, 1, out);
+    return i < (level ? LH_COUNT(layers) : 2) &&
+           make_problem(&layers[i], layers[i].size < 8 ? 8 : 2, 1, out);
 }
 
 static bool strided_problem(int level, size_t i, void *out)
