@@ -161,24 +161,28 @@ lehr_status lh_select(lehr_device *dev, const lh_op *op, const void *problem, lh
     return lh_select_default(dev, op, problem, out);
 }
 
-lehr_status lh_select_check(lh_exec *exec, lh_verdict *verdict)
+static void keep_verdict(lh_exec *exec, const char *wrong)
 {
     char text[LH_DESCRIBE], parameters[LH_PARAMETERS];
-    lh_str reason = {0};
-    lehr_status st = lh_trial_check(exec, verdict, &reason);
     exec->op->describe(lh_exec_problem(exec), text, sizeof text);
     lh_exec_parameters(exec, parameters);
-    bool bad = *verdict == LH_VERDICT_BAD;
-    if (st == LEHR_OK && bad)
+    if (wrong)
         lh_log(lh_device_context(exec->dev), LEHR_LOG_WARN,
                "%s/%s%s%s computes wrong results on this device and will not be used [%s]: %s",
-               exec->op->name, exec->variant->name, *parameters ? ":" : "", parameters, text,
-               lh_str_text(&reason));
+               exec->op->name, exec->variant->name, *parameters ? ":" : "", parameters, text, wrong);
+    lh_kept_add(exec->dev, &(lh_kept){.kind = wrong ? LH_KEPT_BAD : LH_KEPT_GOOD, .op = exec->op->name,
+                                      .problem = text, .variant = exec->variant->name,
+                                      .parameters = parameters, .note = wrong});
+}
+
+void lh_select_reject(lh_exec *exec, const char *reason) { keep_verdict(exec, reason); }
+
+lehr_status lh_select_check(lh_exec *exec, lh_verdict *verdict)
+{
+    lh_str reason = {0};
+    lehr_status st = lh_trial_check(exec, verdict, &reason);
     if (st == LEHR_OK && *verdict != LH_VERDICT_UNKNOWN)
-        lh_kept_add(exec->dev, &(lh_kept){.kind = bad ? LH_KEPT_BAD : LH_KEPT_GOOD,
-                                            .op = exec->op->name, .problem = text,
-                                            .variant = exec->variant->name, .parameters = parameters,
-                                            .note = bad ? lh_str_text(&reason) : NULL});
+        keep_verdict(exec, *verdict == LH_VERDICT_BAD ? lh_str_text(&reason) : NULL);
     lh_str_free(&reason);
     return st;
 }

@@ -31,5 +31,7 @@ const char *lh_select_excludes(lehr_device *dev, const lh_op *op, const void *pr
                                const lh_variant *variant, const char *parameters);
 /* Compares exec with the reference and remembers the verdict; bad ones are told in a warning. */
 lehr_status lh_select_check(lh_exec *exec, lh_verdict *verdict);
+/* Remembers that exec is wrong, and how, and says so in a warning. */
+void lh_select_reject(lh_exec *exec, const char *reason);
 
 #endif

@@ -12,10 +12,14 @@
 /* The reference makes about 1e9 operations a second. */
 static const double enough_flops = 1e8, most_flops = 1e9;
 enum { MOST_IMAGES = 3, MOST_ELEMENTS = 32 << 20 };
+/* Bytes at either end of a workspace that are set: the whole is for a full batch, of which a trial on few
+ * images uses little. */
+enum { POISONED = 1 << 18 };
 
 typedef struct operand {
     size_t count, bytes;
-    char *start, *got; /* as on the device: before a run, after it */
+    char *start;       /* as on the device: before a run; NULL for outputs */
+    char *got, *again; /* after a run, after its repetition */
     double *want;      /* LH_F32: the truth */
     char *exact;       /* other types: the truth */
     cl_mem mem;
@@ -56,9 +60,9 @@ static lehr_status make_operand(lh_trial *t, unsigned i, uint64_t seed, bool ref
     o->count = t->op->count(t->problem, i, t->args.n);
     if (o->count == 0) return LEHR_OK;
     o->bytes = o->count * element(what->type);
-    o->start = lh_alloc(ctx, o->bytes, 1);
+    if (what->use != LH_OUT) o->start = lh_alloc(ctx, o->bytes, 1);
     o->got = lh_alloc(ctx, o->bytes, 1);
-    if (!o->start || !o->got) return LEHR_E_MEMORY;
+    if ((what->use != LH_OUT && !o->start) || !o->got) return LEHR_E_MEMORY;
     bool real = what->type == LH_F32;
     if (what->use != LH_OUT && real) {
         double *values = lh_alloc(ctx, o->count, sizeof *values);
@@ -74,8 +78,6 @@ static lehr_status make_operand(lh_trial *t, unsigned i, uint64_t seed, bool ref
             free(values);
     } else if (what->use != LH_OUT) {
         sample(t, i, seed, o->start, o->count);
-    } else {
-        memset(o->start, 0xFF, o->bytes); /* NaN for floats */
     }
     if (reference && real && !o->want) o->want = lh_alloc(ctx, o->count, sizeof *o->want);
     if (reference && !real) o->exact = lh_alloc(ctx, o->bytes, 1);
@@ -124,6 +126,7 @@ void lh_trial_destroy(lh_trial **trial)
         operand *o = &(*trial)->operands[i];
         free(o->start);
         free(o->got);
+        free(o->again);
         free(o->want);
         free(o->exact);
         lh_buffer_free(&o->mem);
@@ -143,13 +146,26 @@ static lehr_status need_workspace(lh_trial *t, const lh_exec *exec)
     return st;
 }
 
-lehr_status lh_trial_run(lh_trial *t, lh_exec *exec)
+/* Whatever is not written is `poison`; 0xFF: NaN for floats. */
+static lehr_status restore(lh_trial *t, const lh_exec *exec, unsigned char poison)
 {
     lehr_status st = need_workspace(t, exec);
-    for (unsigned i = 0; i < t->op->operand_count && st == LEHR_OK; i++)
-        if (t->operands[i].mem)
-            st = lh_buffer_write(t->dev, t->operands[i].mem, 0, t->operands[i].bytes,
-                                 t->operands[i].start);
+    size_t size = exec->workspace, end = size < POISONED ? size : POISONED;
+    if (st == LEHR_OK) st = lh_buffer_fill(t->dev, t->args.workspace, 0, end, poison);
+    if (st == LEHR_OK) st = lh_buffer_fill(t->dev, t->args.workspace, size - end, end, poison);
+    for (unsigned i = 0; i < t->op->operand_count && st == LEHR_OK; i++) {
+        const operand *o = &t->operands[i];
+        if (o->mem && t->op->operands[i].use == LH_OUT)
+            st = lh_buffer_fill(t->dev, o->mem, 0, o->bytes, poison);
+        else if (o->mem)
+            st = lh_buffer_write(t->dev, o->mem, 0, o->bytes, o->start);
+    }
+    return st;
+}
+
+lehr_status lh_trial_run(lh_trial *t, lh_exec *exec)
+{
+    lehr_status st = restore(t, exec, 0xFF);
     if (st == LEHR_OK) st = lh_exec_run(exec, &t->args);
     if (st == LEHR_OK && t->owes_reference) {
         clFlush(lh_device_queue(t->dev));
@@ -161,6 +177,24 @@ lehr_status lh_trial_run(lh_trial *t, lh_exec *exec)
         if (t->operands[i].mem)
             st = lh_buffer_read(t->dev, t->operands[i].mem, 0, t->operands[i].bytes,
                                 t->operands[i].got);
+    return st;
+}
+
+lehr_status lh_trial_repeat(lh_trial *t, lh_exec *exec, bool *repeats, lh_str *reason)
+{
+    lehr_status st = restore(t, exec, 0x3B);
+    *repeats = true;
+    if (st == LEHR_OK) st = lh_exec_run(exec, &t->args);
+    for (unsigned i = 0; i < t->op->operand_count && st == LEHR_OK && *repeats; i++) {
+        operand *o = &t->operands[i];
+        if (!o->mem || t->op->operands[i].use == LH_IN) continue;
+        if (!o->again) o->again = lh_alloc(lh_device_context(t->dev), o->bytes, 1);
+        if (!o->again) return LEHR_E_MEMORY;
+        st = lh_buffer_read(t->dev, o->mem, 0, o->bytes, o->again);
+        *repeats = st != LEHR_OK || memcmp(o->got, o->again, o->bytes) == 0;
+        if (!*repeats)
+            lh_str_printf(reason, "%s has other bits in a second run", t->op->operands[i].name);
+    }
     return st;
 }
 
@@ -261,10 +295,15 @@ lehr_status lh_trial_check(lh_exec *exec, lh_verdict *verdict, lh_str *reason)
         st = lh_trial_create(exec->dev, exec->op, problem, n, seed, true, &trial);
         if (st == LEHR_OK) st = lh_trial_run(trial, exec);
         bool good = st == LEHR_OK && lh_trial_agrees(trial, exec->variant, reason);
-        if (!good) failures++;
+        bool repeats = true;
+        if (good) st = lh_trial_repeat(trial, exec, &repeats, reason);
+        if (!repeats)
+            failures = 2;
+        else if (!good)
+            failures++;
         *verdict = failures < 2 ? LH_VERDICT_GOOD : LH_VERDICT_BAD;
         lh_trial_destroy(&trial);
-        if (good && failures == 0) break;
+        if ((good && failures == 0) || !repeats) break;
     }
     return st;
 }

@@ -171,16 +171,36 @@ static unsigned runs_for(double ms)
     return runs > 1000 ? 1000 : (unsigned)runs;
 }
 
-/* At the full batch all must agree with the base.  Who is right is not asked: the base is what would be
- * used anyway, and others are held back. */
+/* After a run at the full batch: other bits in a second one are wrong, whatever the values. */
+static lehr_status repeat_one(tuning *t, lh_trial *trial, lh_exec *exec, bool *repeats)
+{
+    lh_str reason = {0};
+    lehr_status st = lh_trial_repeat(trial, exec, repeats, &reason);
+    if (st == LEHR_OK && !*repeats) {
+        lh_select_reject(exec, lh_str_text(&reason));
+        t->out->wrong++;
+    }
+    lh_str_free(&reason);
+    return st;
+}
+
+/* At the full batch all must repeat their bits and agree with the base.  Who is right is not asked: the base
+ * is what would be used anyway, and others are held back. */
 static lehr_status compare_one(tuning *t, lh_trial *trial, unsigned i)
 {
     candidate *c = &t->at[i];
     lh_str reason = {0};
+    bool repeats = true;
     lehr_status st = lh_trial_run(trial, c->exec);
     if (st == LEHR_OK && (int)i == t->base) st = lh_trial_believe(trial, c->exec->variant);
     if (st == LEHR_OK && (int)i != t->base && !lh_trial_agrees(trial, c->exec->variant, &reason)) {
         set_row(t, i, "differs", lh_str_text(&reason));
+        c->races = false;
+    }
+    if (st == LEHR_OK && c->races) st = repeat_one(t, trial, c->exec, &repeats);
+    if (!repeats) {
+        set_row(t, i, "wrong", lh_select_excludes(t->dev, t->op, t->problem, c->exec->variant,
+                                                  c->parameters));
         c->races = false;
     }
     if (st == LEHR_OK && c->races) st = lh_trial_time(trial, c->exec, 1, &c->probe_ms);
@@ -192,8 +212,10 @@ static lehr_status compare_one(tuning *t, lh_trial *trial, unsigned i)
 static lehr_status compare_all(tuning *t, lh_trial *trial)
 {
     lehr_status st = LEHR_OK;
-    t->base = find_base(t);
-    if (t->base >= 0) st = compare_one(t, trial, (unsigned)t->base);
+    do {
+        t->base = find_base(t);
+        if (t->base >= 0) st = compare_one(t, trial, (unsigned)t->base);
+    } while (st == LEHR_OK && t->base >= 0 && !t->at[t->base].races);
     for (unsigned i = 0; i < t->out->count && st == LEHR_OK && !is_late(t); i++)
         if (t->at[i].races && (int)i != t->base) st = compare_one(t, trial, i);
     drop_hopeless(t);
@@ -280,6 +302,7 @@ static void try_setting(tuning *t, lh_trial *trial, const char *parameters, lh_e
     t->out->wrong += verdict == LH_VERDICT_BAD;
     if (right) st = lh_trial_run(trial, new);
     right = right && st == LEHR_OK && lh_trial_agrees(trial, variant, &reason);
+    if (right) st = repeat_one(t, trial, new, &right);
     if (right) st = duel(trial, *best, new, runs, &ratio);
     if (right && st == LEHR_OK && ratio < step) {
         lh_exec *old = *best;

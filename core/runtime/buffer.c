@@ -58,16 +58,19 @@ lehr_status lh_buffer_read_async(lehr_device *dev, cl_mem buffer, size_t offset,
     return lh_cl_check(dev->ctx, code, "reading %zu bytes (clEnqueueReadBuffer)", bytes);
 }
 
-lehr_status lh_buffer_zero(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes)
+lehr_status lh_buffer_fill(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes, unsigned char value)
 {
     if (bytes == 0) return LEHR_OK;
-    const cl_float zero = 0;
-    const cl_uchar byte = 0;
-    bool words = offset % sizeof zero == 0 && bytes % sizeof zero == 0;
-    cl_int code = clEnqueueFillBuffer(dev->queue, buffer, words ? (const void *)&zero : &byte,
-                                      words ? sizeof zero : sizeof byte, offset, bytes, 0, NULL,
-                                      NULL);
-    return lh_cl_check(dev->ctx, code, "zeroing %zu bytes (clEnqueueFillBuffer)", bytes);
+    const cl_uchar pattern[sizeof(cl_float)] = {value, value, value, value};
+    bool words = offset % sizeof pattern == 0 && bytes % sizeof pattern == 0;
+    cl_int code = clEnqueueFillBuffer(dev->queue, buffer, pattern, words ? sizeof pattern : 1, offset, bytes,
+                                      0, NULL, NULL);
+    return lh_cl_check(dev->ctx, code, "filling %zu bytes (clEnqueueFillBuffer)", bytes);
+}
+
+lehr_status lh_buffer_zero(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes)
+{
+    return lh_buffer_fill(dev, buffer, offset, bytes, 0);
 }
 
 lehr_status lh_buffer_copy(lehr_device *dev, cl_mem from, size_t from_offset, cl_mem to,

@@ -63,6 +63,8 @@ lehr_status lh_buffer_read_async(lehr_device *dev, cl_mem buffer, size_t offset,
                                  void *to, cl_event *event);
 /* Queued, in order. */
 lehr_status lh_buffer_zero(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes);
+lehr_status lh_buffer_fill(lehr_device *dev, cl_mem buffer, size_t offset, size_t bytes,
+                           unsigned char value);
 lehr_status lh_buffer_copy(lehr_device *dev, cl_mem from, size_t from_offset, cl_mem to,
                            size_t to_offset, size_t bytes);
 

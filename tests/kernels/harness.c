@@ -122,6 +122,23 @@ static bool fail_at(const char *name, const char *what)
     return false;
 }
 
+/* One run that left something unwritten has NaN there, the other what was in the workspace or the buffer. */
+static bool fail_repeat(const lh_operand *what, const operand *o)
+{
+    size_t size = element(what->type), differing = 0, first = 0;
+    for (size_t k = o->count; k-- > 0;)
+        if (memcmp((const char *)o->after + k * size, (const char *)o->again + k * size, size) != 0) {
+            differing++;
+            first = k;
+        }
+    const float *a = (const void *)o->after, *b = (const void *)o->again;
+    bool real = what->type == LH_F32;
+    snprintf(report, sizeof report, "operand '%s': differs between two runs in %zu of %zu, from [%zu] on: "
+             "%.9g, %.9g", what->name, differing, o->count, first, real ? (double)a[first] : 0,
+             real ? (double)b[first] : 0);
+    return false;
+}
+
 static bool compare(const trial *t, const lh_variant *variant, unsigned i)
 {
     const lh_op *op = t->list->op;
@@ -133,8 +150,7 @@ static bool compare(const trial *t, const lh_variant *variant, unsigned i)
     if (what->use == LH_IN)
         return memcmp(o->before, o->after, o->bytes) == 0 ||
                fail_at(what->name, "an input was changed");
-    if (memcmp(o->after, o->again, o->bytes) != 0)
-        return fail_at(what->name, "differs between two runs");
+    if (memcmp(o->after, o->again, o->bytes) != 0) return fail_repeat(what, o);
     if (what->type != LH_F32)
         return lh_bytes_agree(op, o->after, o->host, o->bytes) ||
                fail_at(what->name, "differs from the reference");

@@ -102,6 +102,21 @@ static lehr_status run_refused(lh_exec *e, const lh_args *a)
     return lh_launch(e->dev, e->kernels[0], 1, global, local);
 }
 
+/* ---- variants that are right but do not repeat: in the last bit, in what they leave unwritten; "full": at a
+ * full batch only ---- */
+
+static int runs;
+static bool only_full;
+
+static lehr_status run_restless(lh_exec *e, const lh_args *a)
+{
+    lehr_status st = plain()->run(e, a);
+    uint32_t bits = 0;
+    if (st == LEHR_OK) st = lh_buffer_read(e->dev, a->buf[LH_ADD_Y], 0, 4, &bits);
+    if (!only_full || a->n == full.n) bits ^= (uint32_t)runs++ & 1;
+    return st != LEHR_OK ? st : lh_buffer_write(e->dev, a->buf[LH_ADD_Y], 0, 4, &bits);
+}
+
 static void reopen(void)
 {
     lehr_device_destroy(&dev);
@@ -194,6 +209,38 @@ Test(choice, a_wrong_variant_is_passed_over_and_remembered)
     cr_expect_str_eq(chosen(), "planted (measured)");
     keep(LH_KEPT_BAD, "planted");
     cr_expect_str_eq(chosen(), "LEHR_E_UNSUPPORTED ()", "nothing is left");
+}
+
+/* Within the limit, but never twice the same: as wrong as any other. */
+Test(choice, a_variant_that_does_not_repeat_its_bits)
+{
+    rows[0].run = run_restless;
+    cr_expect_str_eq(chosen(), "elementwise (first)");
+    cr_expect(strstr(warnings, "add.forward/planted computes wrong results"), "%s", warnings);
+    cr_expect(strstr(warnings, "y has other bits in a second run"), "%s", warnings);
+}
+
+/* At the full batch only: tuning finds it, in the default and in another row. */
+Test(choice, tuning_repeats_at_the_full_batch)
+{
+    lh_add_problem p = full;
+    lh_tune tune;
+    only_full = true;
+    op.describe(&p, text, sizeof text);
+    for (unsigned which = 0; which < 2; which++) {
+        rows[which].run = run_restless;
+        rows[1 - which].run = which ? run_often : plain()->run; /* no one is dropped for its speed */
+        cr_assert_eq(lh_tune_problem(dev, &op, &p, 0.05, INFINITY, &tune), LEHR_OK, "%s",
+                     lehr_context_message(ctx));
+        cr_expect_str_eq(tune.rows[which].outcome, "wrong");
+        cr_expect(strstr(tune.rows[which].reason, "other bits in a second run"), "%s",
+                  tune.rows[which].reason);
+        cr_expect_eq(tune.winner, (int)(1 - which));
+        cr_expect_eq(tune.wrong, 1);
+        cr_assert_eq(lh_tune_explain(dev, &op, &p, &tune), LEHR_OK);
+        cr_expect_str_eq(tune.rows[which].outcome, "excluded");
+        keep(LH_KEPT_GOOD, "planted");
+    }
 }
 
 /* Parameters are asked for by LEHR_VARIANT and by stored rows; what cannot be had is told or passed over. */
