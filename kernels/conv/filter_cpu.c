@@ -91,19 +91,25 @@ static bool no_padding(const lh_conv_problem *p)
            (p->q - 1) * p->stride_w + p->s <= p->w;
 }
 
+static bool first_layer(const lh_conv_problem *p)
+{
+    return p->r == 3 && p->s == 3 && p->c == 3 && p->k >= 16;
+}
+
+/* Whether one tile holds the filter of a first layer for a vector of output channels: then dy is loaded
+ * once. */
+static bool whole_filter(const lh_conv_problem *p, const lh_traits *t)
+{
+    return t->vector_width >= 16 && first_layer(p);
+}
+
 /* Positions of a unit: the pixels that its tiles go over again and again should stay in the first cache,
  * and more of them at a time mean fewer loads and stores of sums. */
 static int positions_wish(const lh_conv_problem *p)
 {
     if (pointwise(p)) return in_pieces(p) ? 128 : 32;
+    if (first_layer(p) && p->k < 32) return 256;
     return p->stride_h > 1 || p->stride_w > 1 ? 64 : 128;
-}
-
-/* Whether one tile holds the filter of a first layer, 3x3 with three channels, for a vector of output
- * channels: then dy is loaded once. */
-static bool whole_filter(const lh_conv_problem *p, const lh_traits *t)
-{
-    return t->vector_width >= 16 && p->r == 3 && p->s == 3 && p->c == 3 && p->k >= 32;
 }
 
 static plan make_plan(const lh_conv_problem *p, const lh_traits *t, int positions)

@@ -59,7 +59,11 @@
 #define TILES (R * PATCH / ROWS)
 #endif
 #define AHEAD_LINES (IMAGES * BAND * SH * W * C / 16 / TILES + 1)
+#if WHOLE && BLOCKS == 1 /* dy is read once, in one run: the hardware asks */
+#define AHEAD_POSITIONS 0
+#else
 #define AHEAD_POSITIONS (IMAGES * BAND * Q / TILES + 1)
+#endif
 
 #if STAGE_DY
 #define DY_SPACE __local

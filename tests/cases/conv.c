@@ -115,13 +115,14 @@ static bool problem(int level, size_t i, void *out)
 }
 
 /* Backward filter adds up over the batch: one more case long enough for two chunks at the full batch and
- * exactly one at the tail batch, one whose output channels are shared among tasks, and 1x1 filters with more
- * output channels, which are staged in pieces. */
+ * exactly one at the tail batch, one whose output channels are shared among tasks, two first layers that a
+ * tile holds, and 1x1 filters with more output channels, which are staged in pieces. */
 static bool filter_problem(int level, size_t i, void *out)
 {
     static const row more[] = {{15, 32, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, true, false},
                                {5, 64, 14, 8, 64, 3, 3, 1, 1, 1, 1, 1, true, false},
                                {2, 3, 9, 8, 40, 3, 3, 1, 0, 0, 0, 0, true, false},
+                               {3, 3, 7, 9, 16, 3, 3, 1, 1, 1, 1, 1, true, false},
                                {2, 20, 5, 6, 128, 1, 1, 1, 0, 0, 0, 0, true, false},
                                {3, 32, 6, 5, 160, 1, 1, 1, 1, 0, 0, 1, false, false}};
     if (level == 2) return problem(level, i, out);
