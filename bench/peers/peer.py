@@ -14,6 +14,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TUNED = {"MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_MMAP_THRESHOLD_": "4294967296",
+         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages, as lehr's buffers have them
          "OPENBLAS_THREAD_TIMEOUT": "20",  # idle threads of OpenBLAS must not spin beside others
          "OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
 # A thread a processor, in both programs: beside other work a scheduler may put all threads of one on one processor.

@@ -27,7 +27,7 @@ def main():
         peaks = []
         times = peer.alternate({**{name: m["run"] for name, m in made.items()},
                                 "peak": lambda: peaks.append(many.ask("roofline")["gflops"] / one.ask("roofline")["gflops"])},
-                               a.rounds, a.seconds)
+                               a.rounds, a.seconds, many)
         row = {"model": model, "batch": a.batch, "threads": many.about["units"],
                **peer.against(times, "lehr", ["one"]), "goal": 1.9, "fma_ratio": statistics.median(peaks)}
         peer.say(model, row, None if a.tiny else 1.9)
