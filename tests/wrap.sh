@@ -10,7 +10,7 @@ CRITERION_OUTPUTS=json:$LEHR_TEST_RESULTS/$(basename "$1").$$.json
 export CRITERION_OUTPUTS
 [ -n "${ASAN_OPTIONS:-}" ] || exec "$@"
 
-IDLE=45 # seconds
+IDLE=30 # seconds
 session=0
 # Processes of the session, one a line: id and clock ticks used.
 processes() {
@@ -23,9 +23,11 @@ trap 'stop; exit 143' INT TERM
 # The command's exit status, or 124 when it stood still.
 attempt() {
     setsid "$@" &
-    session=$! idle=0 before=""
+    session=$! idle=0 before="" polls=0
     while kill -0 "$session" 2>/dev/null; do
-        sleep 1
+        sleep 0.2 # most tests are short
+        polls=$((polls + 1))
+        [ $((polls % 5)) = 0 ] || continue
         now=$(processes)
         idle=$((idle + 1))
         [ "$now" = "$before" ] || idle=0
