@@ -97,8 +97,10 @@ static void time_table(const session *s, const char *model, const lehr_time_resu
     printf("%-16s  %-14s  %10s  %11s  %8s\n", "layer", "op", "forward ms", "backward ms", "GFLOP/s");
     for (uint32_t i = 0; i < r->layer_count; i++) {
         const lehr_layer_time *l = &r->layers[i];
-        printf("%-16s  %-14s  %10s  %11s  %8s\n", l->name, l->op, fixed_text(l->forward_ms, 3, a),
+        printf("%-16s  %-14s  %10s  %11s  %8s", l->name, l->op, fixed_text(l->forward_ms, 3, a),
                fixed_text(l->backward_ms, 3, b), fixed_text(l->gflops, 1, c));
+        if (l->in) printf("  %s %s", l->backward_ms > 0.0 ? "forward in" : "in", l->in);
+        putchar('\n');
         forward += l->forward_ms;
         backward += l->backward_ms;
     }

@@ -265,7 +265,8 @@ const verb_row verb_table[] = {
      "eval --data cifar10:DIR --model vgg6 --weights vgg6.safetensors --json",
      verb_eval},
     {VERB_TIME, "time", NULL, 0, 0, "time the training step of a model, layer by layer",
-     "Times forward, backward and update on random data.  step_ms is the median of many steps.",
+     "Times forward, backward and update on random data.  step_ms is the median of many steps.  A layer "
+     "that another one's kernel computes on the way has its time there: \"in conv1\".",
      "time --model vgg6 --batch 128\ntime --model vgg6 --json", verb_time},
     {VERB_TUNE, "tune", NULL, 0, 0, "measure which kernels are the fastest for a model on this device",
      "For every op and shape of the model's training step with more than one kernel: compares each with "

@@ -210,6 +210,7 @@ void lh_network_destroy(lh_network **network)
     free(net->steps);
     free(net->blocks);
     free(net->layer_value);
+    free(net->done_in);
     free(net);
     *network = NULL;
 }
@@ -363,6 +364,12 @@ lehr_status lh_network_find_nonfinite(lh_network *net, int n, uint64_t seed, uin
 /* ---- looking in ---- */
 
 cl_mem lh_network_input(const lh_network *net) { return value_mem(net, net->input_value); }
+const char *lh_network_done_in(const lh_network *net, int layer)
+{
+    int in = net->done_in[layer];
+    return in >= 0 ? net->model->layers[in].name : NULL;
+}
+
 cl_mem lh_network_labels(const lh_network *net) { return net->labels; }
 cl_mem lh_network_loss_values(const lh_network *net) { return net->loss_values; }
 cl_mem lh_network_correct_values(const lh_network *net) { return net->correct_values; }

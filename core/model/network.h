@@ -88,6 +88,9 @@ lh_network_memory lh_network_get_memory(const lh_network *net);
 /* Variants chosen, one line each "layer op variant", for run.json. */
 void lh_network_describe(const lh_network *net, lh_str *out);
 
+/* Name of the layer whose step computes this one's output too; NULL: its own, if any. */
+const char *lh_network_done_in(const lh_network *net, int layer);
+
 /* Profiling: tag 2 * layer is forward, 2 * layer + 1 backward; layers + 1 pairs (last: loss). */
 void lh_network_set_tags(lh_network *net, bool on);
 

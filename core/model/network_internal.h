@@ -59,6 +59,7 @@ struct lh_network {
     int block_count;
     int input_value, logits_value;
     int *layer_value; /* per layer: the value of its output */
+    int *done_in;     /* per layer: the layer whose step computes it too, or -1 */
     cl_mem labels, loss_values, correct_values, workspace;
     struct lh_filters *filters; /* transformed once a forward pass; NULL: none */
     size_t workspace_bytes, bytes, least_bytes;

@@ -239,6 +239,15 @@ static void analyse_poolings(lh_plan *p)
     }
 }
 
+/* What is fused into a layer comes behind it. */
+static void note_fused(lh_plan *p)
+{
+    for (int i = 0; i < p->m->count; i++) {
+        int in = p->fused_into[i] >= 0 ? p->fused_into[i] : p->addend[i] >= 0 ? p->addend[i] : p->pooled[i];
+        p->net->done_in[i] = in >= 0 && p->net->done_in[in] >= 0 ? p->net->done_in[in] : in;
+    }
+}
+
 static void *numbers(lh_plan *p, size_t count, size_t size)
 {
     void *memory = lh_alloc(p->net->ctx, count, size);
@@ -265,10 +274,12 @@ lehr_status lh_network_plan(lh_network *net)
     p.needs_gradient = numbers(&p, count, sizeof(bool));
     p.undone = numbers(&p, count, sizeof(bool));
     net->layer_value = numbers(&p, count, sizeof(int));
+    net->done_in = numbers(&p, count, sizeof(int));
     if (p.status == LEHR_OK) {
         analyse(&p);
         analyse_additions(&p);
         analyse_poolings(&p);
+        note_fused(&p);
         p.time = -1;
         net->input_value = net->layer_value[0] = p.eval_value[0] = lh_plan_output(&p, 0);
         p.time = 0;

@@ -165,11 +165,12 @@ static lehr_status time_layers(lh_timing *t, lehr_time_result *result)
         double flops = (double)lh_layer_flops(model, i) * t->batch *
                        (lh_layer_parameters(model, i) ? (first ? 2 : 3) : 2);
         result->layers[result->layer_count++] = (lehr_layer_time){
-            l->name, lh_layer_op(l), forward, backward, total > 0 ? 1e-6 * flops / total : 0};
+            l->name, lh_layer_op(l), forward, backward, total > 0 ? 1e-6 * flops / total : 0,
+            lh_network_done_in(t->net, i)};
     }
     if (st == LEHR_OK)
         result->layers[result->layer_count++] =
-            (lehr_layer_time){"optimizer", "sgd", 0, ms[tags - 1], 0};
+            (lehr_layer_time){"optimizer", "sgd", 0, ms[tags - 1], 0, NULL};
     free(ms);
     return st;
 }

@@ -126,6 +126,7 @@ lehr_status lehr_evaluate(lehr_device *device, const lehr_model *model, const le
 typedef struct lehr_layer_time {
     const char *name, *op;
     double forward_ms, backward_ms, gflops; /* GFLOP/s over forward and backward */
+    const char *in; /* the layer whose forward pass does this one's, and whose time has it; or NULL */
 } lehr_layer_time;
 
 typedef struct lehr_time_result {

@@ -263,7 +263,12 @@ Test(runs, time_as_json)
     json_decref(json);
     spawn_free(&s);
     s = run("time --model small.model --batch 16 --steps 3");
-    EXPECT_ALL(s.out, "forward ms", "conv", "images/s");
+    EXPECT_ALL(s.out, "forward ms", "conv", "images/s", "0.000       0.0  in conv1\n");
+    spawn_free(&s);
+    s = spawn("printf 'input 3 8 8\nconv 4 3x3 pad=1\nbatchnorm\nrelu\nmaxpool 2\nconv 4 3x3 pad=1\nrelu\n"
+              "maxpool 2\nflatten\ndense 10\n' >pools.model;",
+              "time --model pools.model --batch 4 --steps 2");
+    EXPECT_ALL(s.out, "0.000        0.000       0.0  in bn1\nconv2 ", "  forward in conv2\n");
     spawn_free(&s);
 }
 
