@@ -120,6 +120,10 @@ static void backward_conv(lh_plan *p, int i, int dy)
     int in = p->m->layers[i].input;
     lh_conv_problem problem = lh_plan_conv(p, i);
     problem.act = LH_ACT_NONE;
+    if (p->pooling[i] >= 0) { /* what no window has, got no gradient */
+        problem.p -= problem.p % 2;
+        problem.q -= problem.q % 2;
+    }
     lh_net_step *f = lh_plan_step(p, &lh_conv_backward_filter, &problem, i, LH_PHASE_BACKWARD);
     lh_plan_use(p, f, LH_CONVW_X, p->net->layer_value[in]);
     lh_plan_use(p, f, LH_CONVW_DY, dy);
@@ -192,7 +196,11 @@ static void backward_pool(lh_plan *p, int i, int dy)
     int in = p->m->layers[i].input;
     if (!p->needs_gradient[in]) return;
     if (problem.relu) p->undone[p->fused_into[in]] = true;
-    int dx = lh_plan_output(p, in);
+    if (p->pooled[i] >= 0) { /* what no window has, the convolution's backward does not read */
+        problem.h -= problem.h % 2;
+        problem.w -= problem.w % 2;
+    }
+    int dx = lh_plan_value(p, (size_t)problem.n * (size_t)problem.h * (size_t)problem.w * (size_t)problem.c);
     lh_net_step *s = lh_plan_step(p, &lh_pool_backward, &problem, i, LH_PHASE_BACKWARD);
     if (problem.where) lh_plan_use(p, s, LH_POOLB_WHERE, p->where[i]);
     else if (problem.kind == LH_POOL_MAX) lh_plan_use(p, s, LH_POOLB_X, p->net->layer_value[in]);

@@ -90,7 +90,8 @@ static const char *invalid(const void *problem)
     if (p->pad_top < 0 || p->pad_left < 0 || p->pad_bottom < 0 || p->pad_right < 0)
         return "negative padding";
     if (!lh_conv_output(&want)) return "the filter does not fit into the padded input";
-    if (want.p != p->p || want.q != p->q) return "p and q do not follow from the other sizes";
+    if (p->p < 1 || p->q < 1 || p->p > want.p || p->q > want.q)
+        return "p and q do not follow from the other sizes";
     if (p->act != LH_ACT_NONE && p->act != LH_ACT_RELU) return "only relu can be fused";
     if (p->pool && (p->p < 2 || p->q < 2 || p->stats))
         return "pooling needs two rows and columns, and excludes statistics";
@@ -114,13 +115,16 @@ static void describe(const void *problem, char *out, size_t size)
 {
     const lh_conv_problem *p = problem;
     static const char *const norms[] = {"", " norm", " norm-relu"};
-    snprintf(out, size,
+    int end = snprintf(out, size,
              "n=%d c=%d h=%d w=%d k=%d r=%d s=%d stride=%dx%d pad=%d,%d,%d,%d%s%s%s%s%s%s%s%s", p->n,
              p->c, p->h, p->w, p->k, p->r, p->s, p->stride_h, p->stride_w, p->pad_top, p->pad_left,
              p->pad_bottom, p->pad_right, p->bias ? " bias" : "",
              p->act == LH_ACT_RELU ? " relu" : "", p->stats ? " stats" : "",
              p->pool ? " pool" : "", p->where ? " where" : "",
              p->add ? " add" : "", p->mask ? " mask" : "", norms[p->norm]);
+    lh_conv_problem all = *p;
+    if (!lh_conv_output(&all) || (all.p == p->p && all.q == p->q)) return;
+    if (end > 0 && (size_t)end < size) snprintf(out + end, size - (size_t)end, " p=%d q=%d", p->p, p->q);
 }
 
 static const lh_operand forward_operands[] = {{"x", LH_IN, LH_F32},

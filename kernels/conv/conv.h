@@ -33,7 +33,7 @@ typedef struct lh_conv_problem {
     int k, r, s;        /* filters, filter height, filter width */
     int stride_h, stride_w;
     int pad_top, pad_left, pad_bottom, pad_right;
-    int p, q;           /* output height and width; lh_conv_output fills them */
+    int p, q;           /* output height and width; lh_conv_output fills them; less: the rest is left out */
     bool bias;
     lh_activation act;  /* forward only: LH_ACT_NONE or LH_ACT_RELU, fused */
     bool stats;         /* forward only */

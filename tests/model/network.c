@@ -118,6 +118,8 @@ Test(network, gradients_of_a_plain_stack)
                     "flatten\ndense 12\ntanh\ndense 3\n", BATCH);
     check_gradients("input 2 8 8\ninit glorot_uniform\nconv 4 3x3 pad=1\nsigmoid\nmaxpool 2\n"
                     "flatten\ndense 3\n", BATCH - 1);
+    check_gradients("input 2 9 8\ninit glorot_uniform\nconv 4 3x3 pad=1\nmaxpool 2\n" /* half windows */
+                    "conv 8 2x2\nmaxpool 2\nflatten\ndense 3\n", BATCH);
 }
 
 /* A value read three times, a shortcut, an addition of additions: gradients meet and are added. */
@@ -213,12 +215,12 @@ Test(network, fused_pooling)
          "input 3 8 8\nconv 3 3x3 pad=1\nbatchnorm\ndropout 0\nmaxpool 2\nconv 4 1x1\nbatchnorm\n"
          "dropout 0\nmaxpool 2\nflatten\ndense 3\n"},
         /* direct, then Winograd */
-        {"input 3 32 32\ninit he_normal\nconv 32 3x3\nrelu\nmaxpool 2\nconv 48 3x3\nrelu\nmaxpool 2\n"
+        {"input 3 30 30\ninit he_normal\nconv 32 3x3\nrelu\nmaxpool 2\nconv 48 3x3\nrelu\nmaxpool 2\n"
          "conv 16 3x3 pad=1\nmaxpool 2\nflatten\ndense 3\n",
-         "input 3 32 32\ninit he_normal\nconv 32 3x3\nrelu\ndropout 0\nmaxpool 2\nconv 48 3x3\nrelu\n"
+         "input 3 30 30\ninit he_normal\nconv 32 3x3\nrelu\ndropout 0\nmaxpool 2\nconv 48 3x3\nrelu\n"
          "dropout 0\nmaxpool 2\nconv 16 3x3 pad=1\ndropout 0\nmaxpool 2\nflatten\ndense 3\n"},
-        {"input 3 12 9\nconv 20 3x3\nrelu\nmaxpool 2\nconv 5 2x2\nmaxpool 2\nflatten\ndense 3\n",
-         "input 3 12 9\nconv 20 3x3\nrelu\ndropout 0\nmaxpool 2\nconv 5 2x2\ndropout 0\nmaxpool 2\n"
+        {"input 3 12 8\nconv 20 3x3\nrelu\nmaxpool 2\nconv 5 2x2\nmaxpool 2\nflatten\ndense 3\n",
+         "input 3 12 8\nconv 20 3x3\nrelu\ndropout 0\nmaxpool 2\nconv 5 2x2\ndropout 0\nmaxpool 2\n"
          "flatten\ndense 3\n"}};
     for (size_t i = 0; i < LH_COUNT(texts); i++) {
         double fused_loss[2], loss[2];
