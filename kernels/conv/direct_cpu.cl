@@ -112,7 +112,7 @@ LH_TASK void pack(__global const float *restrict w, __global const float *restri
 #define OUT_TILE (TC / 2 * K)
 #define WINDOW_OUT(cell, i, j, k, l)                                                               \
     {                                                                                              \
-        size_t at = (size_t)(y - out) + cell * K;                                                            \
+        size_t at = (size_t)(y - out) + cell * K;                                                  \
         put_pooled(a##i, a##j, a##k, a##l, out + at, where + at, channels);                        \
         SECOND(if (channels > VW) put_pooled(b##i, b##j, b##k, b##l, out + at + VW,                \
                                              where + at + VW, channels - VW);)                     \
