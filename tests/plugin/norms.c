@@ -420,7 +420,8 @@ static double compare(const rig *r, const char *spec, const float *start, const 
         size += pow(x->w[i], 2);
         moved += pow(x->w[i] - (double)start[i], 2);
     }
-    cr_expect(sqrt(moved / size) > 0.1, "%s hardly moves: %g", spec, sqrt(moved / size));
+    /* So that the error's limit is at most 2e-4 of what the updates did; distance-free rules begin slowly. */
+    cr_expect(sqrt(moved / size) > 0.05, "%s hardly moves: %g", spec, sqrt(moved / size));
     cr_expect(sqrt(error / size) <= 1e-5, "%s: relative error %g", spec, sqrt(error / size));
     return sqrt(error / size);
 }
