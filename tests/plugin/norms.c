@@ -420,9 +420,10 @@ static double compare(const rig *r, const char *spec, const float *start, const 
         size += pow(x->w[i], 2);
         moved += pow(x->w[i] - (double)start[i], 2);
     }
-    /* So that the error's limit is at most 2e-4 of what the updates did; distance-free rules begin slowly. */
+    /* Rules without a learning rate begin slowly: the error is also held against what the updates did. */
     cr_expect(sqrt(moved / size) > 0.05, "%s hardly moves: %g", spec, sqrt(moved / size));
     cr_expect(sqrt(error / size) <= 1e-5, "%s: relative error %g", spec, sqrt(error / size));
+    cr_expect(sqrt(error / moved) <= 1e-4, "%s: error %g of the way", spec, sqrt(error / moved));
     return sqrt(error / size);
 }
 
